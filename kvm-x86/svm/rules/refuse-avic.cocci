@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// rule: refuse-avic
+// why: the IOMMU's GA log has one notifier, and AVIC VM ids are 24 bits for the whole machine
+// hazard: 15
+// files: arch/x86/kvm/svm/avic.c   hits: 2
+
+@setup@
+position hit;
+identifier ops;
+@@
+ avic_hardware_setup@hit(struct kvm_x86_ops *ops)
+ {
++ 	if (!(vac_capabilities() & VAC_CAP_AVIC)) {
++ 		pr_info("AVIC is not mediated by the loaded vac: disabled\n");
++ 		return false;
++ 	}
+ 	...
+ }
+
+@notifier@
+position hit;
+@@
+- if (avic_mode != AVIC_MODE_NONE)
+- 	amd_iommu_register_ga_log_notifier@hit(&avic_ga_log_notifier);

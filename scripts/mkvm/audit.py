@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The audit of a linked instance against the lists of what only vac may use."""
+
+from pathlib import Path
+
+from . import disassembly, elf
+from .failure import NotFound, Refused
+
+
+def read_lists(paths):
+    """{name or %instruction: (hazard, whether it is open)}."""
+    hooks = {}
+    for path in paths:
+        if not Path(path).is_file():
+            raise NotFound(f"no list {path}")
+        for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+            words = line.split("#")[0].split()
+            if not words:
+                continue
+            if len(words) != 3 or words[0] not in ("hook", "open") or not words[1].isdigit():
+                raise Refused(f"{path}:{number}: not a line of a list of hooks: {line}")
+            if words[2] in hooks:
+                raise Refused(f"{path}:{number}: {words[2]} is listed twice")
+            hooks[words[2]] = (int(words[1]), words[0] == "open")
+    return hooks
+
+
+def audit(path, hooks, strict=False):
+    """(findings, notes) of one module."""
+    module = elf.Object(path)
+    information = module.modinfo()
+    symbols = list(module.symbols())
+    findings, notes = [], []
+
+    def report(name, text):
+        hazard, is_open = hooks[name]
+        line = f"hazard {hazard}: {text}"
+        (notes if is_open and not strict else findings).append(
+            f"not mediated yet: {line}" if is_open and not strict else line)
+
+    for name in sorted({one.name for one in symbols if one.section == elf.UNDEFINED}):
+        if name in hooks:
+            report(name, f"uses {name}")
+
+    instructions = {name[1:] for name in hooks if name[0] == "%" and ":" not in name}
+    registers = {int(name.split(":")[1], 16) for name in hooks if name.startswith("%wrmsr:")}
+    magic = information.get("vermagic", [""])[0]
+    series = ".".join(magic.split(".")[:2])
+    for find in sorted(set(disassembly.scan(path, instructions, registers, series))):
+        report(find.what, f"{find.function}() {find.detail}: {find.what[1:]}")
+
+    exported = sorted(one.name.removeprefix("__ksymtab_") for one in symbols
+                      if one.name.startswith("__ksymtab_"))
+    if exported:
+        findings.append(f"hazard 20: exports {len(exported)} symbols, {exported[0]} first")
+    elif any(one.name.startswith("__ksymtab") and one.size for one in module.sections
+             if one.name != "__ksymtab_strings"):
+        findings.append("hazard 20: exports symbols")
+    for alias in information.get("alias", []):
+        findings.append(f"has the alias {alias}: it would load by itself")
+    for one in symbols:
+        if one.name.startswith("__mod_") and one.name.endswith("_device_table"):
+            findings.append(f"has the device table {one.name}")
+    if not magic:
+        findings.append("has no vermagic: it is no linked module")
+    return findings, notes

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The manifests: which files of a kernel source tree are KVM's (kvm-core/manifest says how)."""
+
+from . import digest, house
+from .failure import Refused
+
+KINDS = ("claim", "file", "optional", "objects", "ignore")
+
+
+class Manifest:
+    def __init__(self, paths=None):
+        self.paths = paths or [house.ROOT / part / "manifest" for part in house.PARTS]
+        self.entries = {kind: {} for kind in KINDS}
+        for path in self.paths:
+            self._read(path)
+        self.known = {}
+        for kind in KINDS[1:]:
+            for name, where in self.entries[kind].items():
+                if name in self.known:
+                    raise Refused(f"{where}: {name} is listed twice")
+                self.known[name] = kind
+        self.digest = digest.of_bytes(*(path.read_bytes() for path in self.paths))
+
+    def _read(self, path):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            line = line.split("#")[0].strip()
+            if not line:
+                continue
+            kind, _, name = line.partition(" ")
+            name = name.strip()
+            if kind not in KINDS or not name or " " in name:
+                raise Refused(f"{path}:{number}: not a manifest line: {line}")
+            if name in self.entries[kind]:
+                raise Refused(f"{path}:{number}: {name} is listed twice")
+            self.entries[kind][name] = f"{path}:{number}"
+
+    def roots(self):
+        """The folders that a source must be asked for."""
+        names = [claim.rpartition("/")[0] for claim in self.entries["claim"]]
+        names += [name.rpartition("/")[0] for name in self.known]
+        return sorted(set(names))
+
+    def wants(self, name):
+        """Whether a snapshot holds this file."""
+        return self.known.get(name, "ignore") != "ignore"
+
+    def claims(self, name):
+        return name in self.known or any(name.startswith(claim)
+                                         for claim in self.entries["claim"])
+
+    def check(self, names):
+        """Refuse a source that has files nobody knows, or lacks one that must be there."""
+        names = set(names)
+        unknown = sorted(name for name in names
+                         if name not in self.known and self.claims(name))
+        if unknown:
+            raise Refused("no manifest knows " + ", ".join(unknown)
+                          + "\n  the source has files of KVM that this project has never seen"
+                          + "\n  next: list them in kvm-core/manifest or kvm-x86/manifest")
+        missing = sorted(name for name, kind in self.known.items()
+                         if kind in ("file", "objects") and name not in names)
+        if missing:
+            where = self.entries[self.known[missing[0]]][missing[0]]
+            raise Refused("the source lacks " + ", ".join(missing) + f"\n  wanted by {where}")

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A user's patches on top of a snapshot: unified diffs and semantic patches, whole or not at all."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import cocci, digest, edit, tree
+from .failure import NotFound, Refused
+from .rule import Rule
+
+
+class Patch:
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise NotFound(f"no patch {path}")
+        self.name = self.path.name
+        self.content = self.path.read_bytes()
+        self.digest = digest.of_bytes(self.content)
+
+    def apply(self, files, manifest, store):
+        """The files with the patch in them."""
+        if self.path.suffix == ".cocci":
+            return self._semantic(files, store)
+        if self.path.suffix == ".tokens":
+            return self._tokens(files)
+        key = digest.of_bytes("patch 1", self.content, digest.of_tree(files))
+        held = store.get(key)
+        if held is None:
+            held = self._unified(files, manifest)
+            store.put(key, {name: content if content is None
+                            else content.decode("utf-8", "surrogateescape")
+                            for name, content in held.items()})
+        else:
+            held = {name: content if content is None
+                    else content.encode("utf-8", "surrogateescape")
+                    for name, content in held.items()}
+        result = files | held
+        return {name: content for name, content in result.items() if content is not None}
+
+    def _unified(self, files, manifest):
+        """{path: new content, or None when removed} of a unified diff."""
+        text = self.content.decode("utf-8", "surrogateescape")
+        pairs = re.findall(r"^--- (\S+).*\n\+\+\+ (\S+).*\n@@ ", text, re.M)
+        if not pairs:
+            raise Refused(f"patch {self.name}: it holds no hunk of a unified diff")
+        for old, new in pairs:
+            for name in (old, new):
+                name = name.partition("/")[2]
+                if name != "dev/null" and name not in files and \
+                        not (old == "/dev/null" and manifest.claims(name)):
+                    raise Refused(f"patch {self.name}: {name} is no file of the snapshot"
+                                  "\n  nothing was applied: a patch applies whole or not at all")
+        with tempfile.TemporaryDirectory(prefix="rewrite.") as folder:
+            tree.fill(folder, files)
+            for words in (["--dry-run"], []):
+                done = subprocess.run(
+                    ["patch", "-p1", "--fuzz=0", "-f", "--no-backup-if-mismatch", "-r", "-",
+                     *words], cwd=folder, input=self.content, capture_output=True)
+                if done.returncode:
+                    self._refuse(done.stdout.decode(errors="replace"))
+            after = tree.read(folder)
+        changed = {name: content for name, content in after.items()
+                   if files.get(name) != content}
+        return changed | {name: None for name in files if name not in after}
+
+    def _refuse(self, report):
+        where, reasons = None, []
+        for line in report.splitlines():
+            match = re.match(r"(?:checking|patching) file '?([^']+?)'?$", line)
+            if match:
+                where = match[1]
+            match = re.match(r"Hunk #(\d+) FAILED at (\d+)", line)
+            if match:
+                reasons.append(f"{where}: hunk {match[1]} does not apply at line {match[2]}")
+        raise Refused(f"patch {self.name}: " + "; ".join(reasons or [report.strip()])
+                      + "\n  nothing was applied: a patch applies whole or not at all")
+
+    def _semantic(self, files, store):
+        """A semantic patch must hit, once at least or as often as its header says."""
+        rule = Rule(self.path, user=True)
+        result, total = dict(files), 0
+        wanted = {token for token in _literal_names(rule)}
+        for path, expected in rule.targets(files).items():
+            if expected is None and wanted and not any(
+                    word.encode() in files[path] for word in wanted):
+                continue
+            after, hits, _, _ = cocci.apply(rule, path, files[path], store)
+            if expected is not None and hits != expected:
+                raise Refused(f"patch {self.name}: rule {rule.name} hits {path} {hits} times, "
+                              f"not {expected}")
+            result[path] = after
+            total += hits
+        if not total:
+            raise Refused(f"patch {self.name}: rule {rule.name} hits nothing in the snapshot")
+        return result
+
+    def _tokens(self, files):
+        rule = Rule(self.path)
+        result = dict(files)
+        for path, expected in rule.targets(files).items():
+            result[path], hits = edit.apply(rule, files[path])
+            if hits != expected:
+                raise Refused(f"patch {self.name}: it hits {path} {hits} times, not {expected}")
+        return result
+
+
+def _literal_names(rule):
+    """Names of which a file must hold one, to be worth a look."""
+    return rule.matched_names()

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rewrite: snapshot, patches, rules, names, package. Every stage is a function of content."""
+
+import re
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import cocci, digest, edit, package, private, tokens, tree
+from .failure import Refused, Usage
+from .manifest import Manifest
+from .patch import Patch
+from .rule import house_rules
+from .snapshot import Snapshot
+from .store import Store
+
+TAG = re.compile(r"[a-z][a-z0-9_]{0,23}")
+WORKERS = 2
+
+
+def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKERS):
+    """Make the package kvm-<tag>-<version> below out; return its folder."""
+    if not TAG.fullmatch(tag):
+        raise Usage(f"{tag} is no tag: a letter, then up to 23 of a-z 0-9 _")
+    snapshot = Snapshot(folder)
+    snapshot.check()
+    store = Store(enabled=cache)
+    patches = [Patch(path) for path in patches]
+    rules = house_rules() if rules is None else rules
+    files = snapshot.files
+    manifest = Manifest()
+    for one in patches:
+        files = one.apply(files, manifest, store)
+    result, used, skipped = apply_rules(rules, files, store, workers)
+    glue = package.glue_files()
+    rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
+                                   digest.of_tree(glue))
+    renamed, kept = private.choose(result, store)
+    version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed)
+    made["rewrite.diff"] = difference(snapshot.files, result)
+    made["PROVENANCE"] = provenance(snapshot, patches, used, skipped, glue, rules_digest, kept)
+    place = Path(out) / f"kvm-{tag}-{version}"
+    if not place.is_dir() or tree.read(place) != made:
+        tree.replace(place, made)
+    return place
+
+
+def apply_rules(rules, files, store, workers=WORKERS):
+    """(files, rules used, rules that the source has no use for)."""
+    used, skipped, work = [], [], {}
+    for rule in rules:
+        if not rule.applies(files):
+            skipped.append(rule)
+            continue
+        used.append(rule)
+        for path, expected in rule.targets(files).items():
+            work.setdefault(path, []).append((rule, expected))
+    result = dict(files)
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {path: pool.submit(_one_file, path, files[path], todo, store)
+                for path, todo in sorted(work.items(), key=lambda one: -len(files[one[0]]))}
+        trouble = []
+        for path in sorted(jobs):
+            try:
+                result[path] = jobs[path].result()
+            except Refused as refused:
+                trouble.append(str(refused))
+        if trouble:
+            raise Refused("\n".join(trouble))
+    return result, used, skipped
+
+
+def _one_file(path, content, todo, store):
+    """One file, all its rules, in order."""
+    trouble = []
+    for rule, expected in todo:
+        try:
+            idle = []
+            if rule.kind == "tokens":
+                content, hits = edit.apply(rule, content)
+            else:
+                before = content
+                content, hits, idle, unread = cocci.apply(rule, path, content, store)
+                gate(rule, path, before, unread)
+            if hits != expected:
+                raise rule.refuse(f"{path}: expected {expected} hits, found {hits}"
+                                  + (f"\n  nothing hit by: {', '.join(idle)}" if idle else ""))
+        except Refused as refused:
+            trouble.append(str(refused))
+    if trouble:
+        raise Refused("\n".join(trouble))
+    return content
+
+
+def gate(rule, path, content, unread):
+    """Refuse a rule whose names occur where Coccinelle cannot see them."""
+    wanted = rule.matched_names()
+    for region in unread:
+        for name in sorted(wanted & region.names):
+            where = f"{path}:{region.line}" if region.line else path
+            function = f" ({region.function})" if region.function else ""
+            raise rule.refuse(f"{where}{function}: Coccinelle cannot read this region, which "
+                              f"mentions {name}"
+                              "\n  next: a token rule for it, and '// unread: "
+                              f"{name} why' in this one")
+    for macro, line, body in tokens.macro_bodies(content):
+        for name in sorted(wanted & body):
+            raise rule.refuse(f"{path}:{line}: the body of #define {macro}, which Coccinelle "
+                              f"never changes, mentions {name}"
+                              "\n  next: a token rule for it, and '// unread: "
+                              f"{name} why' in this one")
+
+
+def difference(before, after):
+    """One unified diff, files in order, without times."""
+    out = []
+    with tempfile.TemporaryDirectory(prefix="rewrite.") as folder:
+        one, two = Path(folder) / "a", Path(folder) / "b"
+        for name in sorted(set(before) | set(after)):
+            if before.get(name) == after.get(name):
+                continue
+            one.write_bytes(before.get(name, b""))
+            two.write_bytes(after.get(name, b""))
+            labels = [f"a/{name}" if name in before else "/dev/null",
+                      f"b/{name}" if name in after else "/dev/null"]
+            done = subprocess.run(["diff", "-u", "-p", "--label", labels[0], "--label",
+                                   labels[1], str(one), str(two)], stdout=subprocess.PIPE)
+            out.append(done.stdout)
+    return b"".join(out)
+
+
+def provenance(snapshot, patches, used, skipped, glue, rules_digest, kept):
+    """What the package was made from: one line each, the digest of every input."""
+    lines = ["# what this package was made from: kind, name, sha256",
+             f"snapshot {snapshot.release} {snapshot.digest}"]
+    lines += [f"patch {one.name} {one.digest}" for one in patches]
+    lines += [f"rule {one.name} {one.digest}" for one in used]
+    lines += [f"rule-without-use {one.name} {one.digest}" for one in skipped]
+    lines += [f"glue {name} {digest.of_bytes(glue[name])}" for name in sorted(glue)]
+    lines += [f"rules-digest {rules_digest}", f"tool {cocci.version()}"]
+    lines += [f"name-kept {name} {why}" for name, why in sorted(kept.items())]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Test Anything Protocol, and what the tests of the rewrite share."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+sys.dont_write_bytecode = True
+
+from mkvm import digest, tree  # noqa: E402
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failed = 0
+        self.folder = Path(tempfile.mkdtemp(prefix="rewrite-test."))
+
+    def ok(self, passed, claim, *evidence):
+        """One test; the evidence is printed when it fails."""
+        self.count += 1
+        self.failed += not passed
+        print(f"{'' if passed else 'not '}ok {self.count} - {claim}")
+        if not passed:
+            for text in evidence:
+                for line in str(text).splitlines():
+                    print(f"#   {line}")
+        sys.stdout.flush()
+
+    def has(self, text, words, claim):
+        """Passes when every word is somewhere in text."""
+        missing = [word for word in words if word not in text]
+        self.ok(not missing, claim, f"missing: {missing}", text)
+
+    def skip_all(self, why):
+        print(f"1..0 # SKIP {why}")
+        self.done(plan=False)
+
+    def done(self, plan=True):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if plan:
+            print(f"1..{self.count}")
+        sys.exit(1 if self.failed else 0)
+
+
+def run(*words, **options):
+    """(status, standard output, everything that was said on standard error)."""
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=ROOT,
+                          **options)
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+def release():
+    """The newest 6.1 kernel source of the archive, or what SNAPSHOT_RELEASE says."""
+    if os.environ.get("SNAPSHOT_RELEASE"):
+        return os.environ["SNAPSHOT_RELEASE"]
+    status, out, err = run("scripts/sources", "releases", "newest", "--series", "6.1")
+    if status:
+        raise SystemExit(f"scripts/sources releases: {err}")
+    return out
+
+
+def snapshot():
+    """A true snapshot's folder."""
+    status, out, err = run("scripts/snapshot", release())
+    if status:
+        raise SystemExit(f"scripts/snapshot: {err}")
+    return Path(out)
+
+
+def doctored(folder, changes):
+    """A copy of the true snapshot with some files changed (None removes one), digest and all."""
+    files = tree.read(snapshot())
+    named = files.pop("RELEASE")
+    files.pop("DIGEST")
+    for path, content in changes.items():
+        files.pop(path, None)
+        if content is not None:
+            files[path] = content
+    tree.replace(folder, files | {"RELEASE": named,
+                                  "DIGEST": digest.of_tree(files).encode() + b"\n"})
+    return folder
+
+
+def rewrite(source, out, *words, tag="test"):
+    return run("scripts/rewrite", "--snapshot", source, "--tag", tag, "--out", out, *words)

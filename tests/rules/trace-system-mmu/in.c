@@ -1,0 +1,8 @@
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM kvmmmu
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH mmu
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE mmutrace
+#include <trace/define_trace.h>

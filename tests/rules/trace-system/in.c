@@ -1,0 +1,10 @@
+/* A header of events, as include/trace/events/kvm.h is. */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM kvm
+
+#define kvm_trace_reasons "kvm"
+
+TRACE_EVENT(kvm_event, TP_PROTO(int n), TP_ARGS(n));
+
+/* This part must be outside protection */
+#include <trace/define_trace.h>

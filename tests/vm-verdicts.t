@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every way in which a scenario can end gets its own verdict.
+
+Each test here is a machine that was made to fail in one way (tests/vm/selftest.c), so this file
+is also the proof that tests/vm/machine can fail. What made these tests fail when tried: taking
+OOPS.search() out of machine ("log" instead of "oops"), heartbeats from the kernel's timer
+instead of user space ("time-limit" instead of "hung"), no crc32 check ("pass" for a damaged report).
+"""
+
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(HERE)
+BUILD = os.path.join(ROOT, "build", "vm", "selftest")
+MACHINE = os.path.join(HERE, "vm", "machine")
+SOURCES = os.path.join(ROOT, "scripts", "sources")
+
+# name, wanted verdict, words of the reason, arguments of selftest, options of machine
+CASES = (
+    ("passes", "pass", "", ["pass"], []),
+    ("stock-kvm-works", "pass", "", ["kvm"], ["--module", "kvm_amd"]),
+    ("clean-module-loads", "pass", "", ["load"], ["--module", "MODULE"]),
+    ("sleeps-too-long", "time-limit", "still busy", ["sleep"], ["--time", "9"]),
+    ("starves-everybody", "hung", "no heartbeat", ["starve"], ["--hung-after", "8"]),
+    ("panics", "panic", "sysrq triggered crash", ["panic"], []),
+    ("cannot-boot", "panic", "Unable to mount root fs", ["pass"], ["--append", "rdinit=/nowhere"]),
+    ("oops-null-pointer", "oops", "BUG: kernel NULL pointer", ["load", "bug=null"],
+     ["--module", "MODULE"]),
+    ("oops-warning", "oops", "WARNING: CPU", ["load", "bug=warn"], ["--module", "MODULE"]),
+    ("oops-bug", "oops", "kernel BUG at", ["load", "bug=bug"], ["--module", "MODULE"]),
+    ("resets-the-machine", "died", "no verdict", ["reboot"], []),
+    ("logs-a-warning", "log", "a warning nobody declared", ["log"], []),
+    ("logs-a-declared-warning", "pass", "", ["log"], ["--expect", "EXPECT"]),
+    ("ends-with-status-3", "fail", "status 3", ["status"], []),
+    ("aborts", "fail", "signal 6", ["abort"], []),
+    ("prints-not-ok", "fail", "not ok 1", ["not-ok"], []),
+    ("prints-too-few-tests", "fail", "2 tests planned, 1 run", ["short"], []),
+    ("prints-no-plan", "fail", "no TAP plan", ["no-plan"], []),
+    ("leaves-a-process-behind", "pass", "", ["orphan"], []),
+    ("prints-like-a-report", "pass", "stderr without end of line", ["garble"], []),
+)
+
+
+def prepare(directory, kver):
+    """Build the scenario and the module; returns the values of the words in capitals."""
+    program = os.path.join(directory, "selftest")
+    subprocess.run(["gcc", "-static", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
+                    os.path.join(HERE, "vm", "selftest.c")], check=True)
+    headers = subprocess.run([SOURCES, "headers", kver], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout.strip()
+    module = os.path.join(directory, "module")
+    os.mkdir(module)
+    shutil.copy(os.path.join(HERE, "vm", "selftest-module.c"), module)
+    with open(os.path.join(module, "Kbuild"), "w", encoding="ascii") as kbuild:
+        kbuild.write("obj-m := selftest-module.o\n")
+    subprocess.run(["make", "-s", "-C", headers, f"M={module}", "modules"], check=True,
+                   stdout=sys.stderr)
+    expect = os.path.join(directory, "expect")
+    with open(expect, "w", encoding="ascii") as file:
+        file.write("# This scenario writes it.\nselftest: a warning nobody declared\n")
+    return {"PROGRAM": program, "MODULE": os.path.join(module, "selftest-module.ko"),
+            "EXPECT": expect}
+
+
+def judge(case, kver, values):
+    """Run one case. Returns (good, output of machine)."""
+    name, wanted, reason, arguments, options = case
+    command = [MACHINE, "--kernel", kver, "--program", values["PROGRAM"], "--scenario", f"vm-{name}",
+               "--memory", "512", "--keep", os.path.join(BUILD, name),
+               *(f"--arg={word}" for word in arguments),
+               *(values.get(option, option) for option in options)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    text = done.stdout.decode("utf-8", "replace")
+    last = text.rstrip("\n").rsplit("\n", maxsplit=1)[-1]
+    good = (last.startswith(f"# verdict: {wanted} ") and reason in text
+            and done.returncode == (0 if wanted == "pass" else 1))
+    return good, text
+
+
+def main():
+    if not shutil.which("qemu-system-x86_64"):
+        print("1..0 # SKIP qemu-system-x86_64 is not installed")
+        return 0
+    kver = os.environ.get("KVER") or subprocess.run(
+        [SOURCES, "kver", "newest"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    print(f"1..{len(CASES)}", flush=True)
+    started, bad = time.monotonic(), 0
+    os.makedirs(BUILD, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
+        values = prepare(directory, kver)
+        with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+            results = pool.map(lambda case: judge(case, kver, values), CASES)
+            for number, (case, (good, text)) in enumerate(zip(CASES, results), 1):
+                print(f"{'' if good else 'not '}ok {number} - {case[0]} is told as {case[1]}",
+                      flush=True)
+                if not good:
+                    bad += 1
+                    print("".join(f"#   {line}\n" for line in text.split("\n")), end="")
+    print(f"# {time.monotonic() - started:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

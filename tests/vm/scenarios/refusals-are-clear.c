@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claim: what cannot work is refused with the right error number and one line in the kernel
+ * log that names the cause: an instance without vac, with a wrong vac interface, a second
+ * time; vac beside stock KVM, stock KVM beside vac.
+ *
+ * /modules/kvm-wrongabi.ko is an instance built against a vac of another major version.
+ *
+ * fails when: TO BE FILLED
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../guest/work.h"
+#include "../lib/instances.h"
+#include "../lib/klog.h"
+#include "../lib/mod.h"
+#include "../lib/sysfs.h"
+#include "../lib/tap.h"
+
+static struct klog log_;
+
+static void mark(void)
+{
+	need(klog_mark(&log_), "the kernel log can be read");
+}
+
+/* Since mark(): one line or more with these words, which a person should read here. */
+static void says(const char *words)
+{
+	const char *line = klog_find(&log_, words);
+
+	if (ok(line, "the log says why (%s)", words))
+		diag("  %s", line);
+	else
+		klog_show(&log_);
+	klog_end(&log_);
+}
+
+/* The only line of ours. */
+static void says_once(const char *words)
+{
+	const char *line = klog_find(&log_, words);
+	int n = klog_count(&log_, words);
+
+	if (line)
+		diag("  %s", line);
+	if (!ok_is(n, 1, "the log says why in one line (%s)", words))
+		klog_show(&log_);
+	klog_end(&log_);
+}
+
+static void without_vac(void)
+{
+	mark();
+	ok_refused(load_instance("a"), ENOENT, "an instance does not load without vac");
+	says("kvm_a: unknown symbol vac_");
+	ok(!mod_loaded("kvm-a"), "and is not there");
+}
+
+static void beside_stock(void)
+{
+	int r;
+
+	need(mod_insert("kvm", ""), "stock kvm loads");
+	need(mod_insert("kvm-amd", ""), "stock kvm-amd loads");
+	mark();
+	r = mod_insert("vac", "");
+	ok(r < 0, "vac does not load beside stock kvm: %s", strerror(-r));
+	says_once("vac: kvm");
+	ok(!mod_loaded("vac") && !sys_there(VAC), "and leaves nothing");
+	if (!ok(!payload_run("/dev/kvm", payload_find("io"), 1, 30), "stock kvm still works"))
+		diag("  %s", work_why());
+	ok_errno(mod_remove_within("kvm-amd", 5), "kvm-amd unloads");
+	ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
+}
+
+/* Whichever of the two modules it is that finds out. */
+static void stock_beside_vac(const char *when)
+{
+	int r;
+
+	mark();
+	r = mod_insert("kvm", "");
+	if (!r)
+		r = mod_insert("kvm-amd", "");
+	ok(r < 0, "stock kvm does not load %s: %s", when, strerror(-r));
+	says("kvm");
+	ok(!mod_loaded("kvm-amd"), "kvm-amd is not there");
+	if (mod_loaded("kvm"))
+		ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
+}
+
+static void still_runs(const char *tag)
+{
+	if (!ok(!payload_run(device_of(tag), payload_find("io"), 1, 30), "%s runs a guest", tag))
+		diag("  %s", work_why());
+}
+
+int main(void)
+{
+	int r;
+
+	need(mod_insert_needed(), "what modules need loads");
+	without_vac();
+	beside_stock();
+	need(mod_insert("vac", ""), "vac loads");
+	mark();
+	ok_refused(mod_insert("vac", ""), EEXIST, "vac does not load twice");
+	klog_end(&log_);
+	stock_beside_vac("with vac there");
+	need(load_instance("a"), "instance a loads");
+	need(load_instance("b"), "instance b loads");
+	stock_beside_vac("with two instances there");
+	ok_refused(load_instance("a"), EEXIST, "a tag that exists does not load");
+	still_runs("a");
+	still_runs("b");
+
+	if (mod_there("kvm-wrongabi")) {
+		mark();
+		r = mod_insert("kvm-wrongabi", "");
+		ok(r < 0, "an instance for another vac does not load: %s", strerror(-r));
+		says_once("interface");
+		ok(!mod_loaded("kvm-wrongabi") && !sys_there(VAC "/instances/wrongabi") &&
+		   !sys_there("/dev/kvm-wrongabi"), "and leaves nothing");
+	} else {
+		skip("no kvm-wrongabi.ko in /modules", "an instance for another vac");
+	}
+	r = set_default("nosuch");
+	ok(r == -ENOENT || r == -EINVAL, "a default that is not loaded is refused: %s",
+	   strerror(-r));
+	still_runs("");
+	unload_two();
+	return tap_end();
+}

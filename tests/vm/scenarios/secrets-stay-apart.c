@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claim: two guests of two instances that alternate on one CPU, 10,000 times and more, never
+ * see a value of each other's or of the host's, and the host never sees one of theirs.
+ *
+ * Each guest keeps its own secrets in TSC_AUX (by RDTSCP and by RDMSR), STAR, LSTAR, CSTAR,
+ * SFMASK, KERNEL_GS_BASE, FS and GS base, XMM0-15, the x87 control word, DR0-3, DR7 and a page
+ * at the same virtual and guest physical address, and looks at all of them each time the other
+ * had the CPU (hazards 5, 7, 9, 11, 24). The host thread checks TSC_AUX, XMM0-15, MXCSR, the
+ * x87 control word and its GS base after every KVM_RUN. They take turns in two ways: through user space, one exit each; and
+ * inside the kernel, where a vCPU halts and the other one runs, and nobody returns to user
+ * space between the two: there a stale user-return MSR would show. The second with different
+ * TSC rates where the machine can scale (hazard 10).
+ *
+ * The emulator has no tagged TLB and predicts no branch: those two are seen in what vac did,
+ * its counts in debugfs vac/cpus.
+ *
+ * fails when: TO BE FILLED
+ */
+#define _GNU_SOURCE
+#include <asm/prctl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../guest/work.h"
+#include "../lib/cpu.h"
+#include "../lib/instances.h"
+#include "../lib/mod.h"
+#include "../lib/sysfs.h"
+#include "../lib/tap.h"
+
+#define TURNS	5500	/* of each guest */
+#define HALTS	1500
+#define CPU	0
+
+struct player {
+	const char *tag;
+	struct vm *vm;
+	struct vcpu *v;
+	pthread_t thread;
+	sem_t *mine, *others;
+	uint64_t gs_base, xmm[32];
+	int host_bad;
+	struct event last;
+};
+
+static __thread struct player *me;
+
+#define XMM_ALL(op)							\
+	op("0", "0x00") op("1", "0x10") op("2", "0x20") op("3", "0x30")	\
+	op("4", "0x40") op("5", "0x50") op("6", "0x60") op("7", "0x70")	\
+	op("8", "0x80") op("9", "0x90") op("10", "0xa0") op("11", "0xb0") \
+	op("12", "0xc0") op("13", "0xd0") op("14", "0xe0") op("15", "0xf0")
+#define LOAD(n, off) "movdqu " off "(%[in]), %%xmm" n "\n"
+#define STORE(n, off) "movdqu %%xmm" n ", " off "(%[out])\n"
+
+/* KVM_RUN with our own values in all XMM registers before; what is there after goes to out. */
+static long run_with_xmm(int fd, const uint64_t in[32], uint64_t out[32])
+{
+	register long request asm("rsi") = KVM_RUN;
+	register long arg asm("rdx") = 0;
+	long r = SYS_ioctl;
+
+	asm volatile(XMM_ALL(LOAD) "syscall\n" XMM_ALL(STORE)
+		     : "+a"(r)
+		     : "D"((long)fd), "r"(request), "r"(arg), [in] "r"(in), [out] "r"(out)
+		     : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+		       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+		       "xmm13", "xmm14", "xmm15");
+	return r;
+}
+
+static void host_bad(const char *what, uint64_t want, uint64_t got)
+{
+	if (me->host_bad++ < 5)
+		diag("host of %s: %s: want 0x%llx got 0x%llx", me->tag, what,
+		     (unsigned long long)want, (unsigned long long)got);
+}
+
+static void check_host(const uint64_t xmm[32])
+{
+	uint32_t lo, hi, aux, mxcsr;
+	unsigned int cpu, node;
+	uint64_t gs = 0;
+	uint16_t fcw;
+
+	asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
+	asm volatile("stmxcsr %0" : "=m"(mxcsr));
+	asm volatile("fnstcw %0" : "=m"(fcw));
+	syscall(SYS_arch_prctl, ARCH_GET_GS, &gs);
+	syscall(SYS_getcpu, &cpu, &node, NULL);		/* not by vDSO: that asks TSC_AUX */
+	if (aux != (node << 12 | cpu))
+		host_bad("TSC_AUX", node << 12 | cpu, aux);
+	if (mxcsr != 0x1f80)
+		host_bad("MXCSR", 0x1f80, mxcsr);
+	if (fcw != 0x37f)
+		host_bad("x87 control word", 0x37f, fcw);
+	if (gs != me->gs_base)
+		host_bad("GS base", me->gs_base, gs);
+	if (memcmp(xmm, me->xmm, sizeof(me->xmm)))
+		host_bad("XMM", me->xmm[0], xmm[0]);
+}
+
+static int enter(struct vcpu *v)
+{
+	uint64_t xmm[32];
+	long r;
+
+	r = run_with_xmm(v->fd, me->xmm, xmm);
+	check_host(xmm);
+	return r;
+}
+
+static void *play(void *arg)
+{
+	struct player *p = arg;
+	int i;
+
+	me = p;
+	cpu_pin(CPU);
+	p->gs_base = mix(p->v->area->seed, 1000) & 0x7fffffffffffULL;
+	syscall(SYS_arch_prctl, ARCH_SET_GS, p->gs_base);
+	for (i = 0; i < 32; i++)
+		p->xmm[i] = mix(p->v->area->seed, 2000 + i);
+	do {
+		if (p->mine)
+			while (sem_wait(p->mine))
+				;
+		vcpu_run(p->v, &p->last);
+		if (p->others)
+			sem_post(p->others);
+	} while (p->last.kind == EV_SYNC);
+	return NULL;
+}
+
+static void prepare(struct player *p, const char *tag, uint64_t rounds, int mode)
+{
+	memset(p, 0, sizeof(*p));
+	p->tag = tag;
+	need(vm_create(&p->vm, device_of(tag), mode ? VM_IRQCHIP : 0), "%s makes a VM", tag);
+	need(vcpu_create(p->vm, &p->v), "%s makes a vCPU", tag);
+	need(vcpu_set_long(p->v, guest_secrets, rounds, mix(tag[0], mode)), "%s is set up",
+	     tag);
+	p->v->area->mode = mode;
+	p->v->enter = enter;
+}
+
+static void play_both(struct player p[2], const char *how)
+{
+	int t;
+
+	for (t = 0; t < 2; t++)
+		pthread_create(&p[t].thread, NULL, play, &p[t]);
+	for (t = 0; t < 2; t++)
+		pthread_join(p[t].thread, NULL);
+	for (t = 0; t < 2; t++) {
+		if (!ok(p[t].last.kind == EV_DONE, "guest of %s kept its secrets for %llu turns %s",
+			p[t].tag, (unsigned long long)p[t].v->area->rounds, how))
+			diag("  %s", event_text(p[t].v, &p[t].last));
+		ok_is(p[t].host_bad, 0, "host of %s kept its own, %s", p[t].tag, how);
+		vm_destroy(p[t].vm);
+	}
+}
+
+/* What vac counted on the CPU. */
+static void counts(long long *other, long long *instance, long long *vcpu)
+{
+	*other = vac_cpu_number(CPU, "other");
+	*instance = vac_cpu_number(CPU, "same_instance");
+	*vcpu = vac_cpu_number(CPU, "same_vcpu");
+	diag("cpu %d: other=%lld same_instance=%lld same_vcpu=%lld", CPU, *other, *instance,
+	     *vcpu);
+}
+
+static void by_user_space(void)
+{
+	long long other[2], instance[2], vcpu[2], gen[2];
+	struct player p[2];
+	sem_t turn[2];
+	int t;
+
+	for (t = 0; t < 2; t++) {
+		sem_init(&turn[t], 0, t == 0);
+		prepare(&p[t], tags[t], TURNS, 0);
+	}
+	for (t = 0; t < 2; t++) {
+		p[t].mine = &turn[t];
+		p[t].others = &turn[!t];
+	}
+	counts(&other[0], &instance[0], &vcpu[0]);
+	gen[0] = vac_cpu_number(CPU, "asid_gen");
+	play_both(p, "through user space");
+	counts(&other[1], &instance[1], &vcpu[1]);
+	gen[1] = vac_cpu_number(CPU, "asid_gen");
+	ok(other[1] - other[0] >= 10000, "vac saw %lld changes to somebody else",
+	   other[1] - other[0]);
+	diag("ASID generation %lld, then %lld; next %lld of %lld", gen[0], gen[1],
+	     vac_cpu_number(CPU, "next_asid"), vac_cpu_number(CPU, "max_asid"));
+	ok(gen[0] > 0 && gen[1] >= gen[0], "the ASID generation never goes back");
+	ok(vac_cpu_number(CPU, "next_asid") > 0 &&
+	   vac_cpu_number(CPU, "next_asid") <= vac_cpu_number(CPU, "max_asid") + 1,
+	   "the next ASID is one that the CPU has");
+}
+
+static void by_halting(const char *how, int scale)
+{
+	long long other[2], instance[2], vcpu[2];
+	struct player p[2];
+	int t, khz;
+
+	for (t = 0; t < 2; t++) {
+		prepare(&p[t], tags[t], HALTS, 1);
+		khz = vcpu_tsc_khz(p[t].v);
+		if (scale && vcpu_set_tsc_khz(p[t].v, t ? khz / 2 : khz / 4 * 3)) {
+			skip("this machine cannot scale the TSC", "%s: TSC rate of %s", how,
+			     tags[t]);
+			vm_destroy(p[t].vm);
+			if (t)
+				vm_destroy(p[0].vm);
+			return;
+		}
+	}
+	counts(&other[0], &instance[0], &vcpu[0]);
+	play_both(p, how);
+	counts(&other[1], &instance[1], &vcpu[1]);
+	ok(other[1] - other[0] >= HALTS / 2, "vac saw %lld changes to somebody else",
+	   other[1] - other[0]);
+}
+
+int main(void)
+{
+	uint64_t hsave;
+
+	load_two();
+	by_user_space();
+	by_halting("halting in the kernel", 0);
+	by_halting("at two TSC rates", 1);
+	ok_svme(0, "after the last VM");
+	if (!cpu_read_msr(CPU, MSR_VM_HSAVE_PA, &hsave))
+		diag("VM_HSAVE_PA is 0x%llx with no VM", (unsigned long long)hsave);
+	unload_two();
+	return tap_end();
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * clock.c - hazard 2, its second half: kvmclock's hotplug state is one, too.
+ *
+ * Each instance keeps the TSC frequency of each CPU for its guests' kvmclock
+ * and is told when a CPU comes or goes.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/smp.h>
+
+#include "internal.h"
+
+/* On the CPU, its hotplug thread, under cpus_write_lock(): no writer runs. */
+static int clock_online(unsigned int cpu)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		if (inst->clock_online)
+			inst->clock_online(cpu);
+	return 0;
+}
+
+static int clock_offline(unsigned int cpu)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		if (inst->clock_offline)
+			inst->clock_offline(cpu);
+	return 0;
+}
+
+static void clock_online_ipi(void *data)
+{
+	struct vac_instance *inst = data;
+
+	inst->clock_online(smp_processor_id());
+}
+
+/**
+ * vac_clock_register() - Tell an instance of CPUs that come and go.
+ * @inst: the instance.
+ * @online: called on the CPU; also now, once on each CPU that is online. Must
+ *	not sleep, must not fail.
+ * @offline: called on the CPU before it goes.
+ *
+ * Context: process context; takes cpus_read_lock().
+ * Return: 0.
+ */
+int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu),
+		       int (*offline)(unsigned int cpu))
+{
+	cpus_read_lock();
+	inst->clock_online = online;
+	inst->clock_offline = offline;
+	on_each_cpu(clock_online_ipi, inst, 1);
+	cpus_read_unlock();
+	return 0;
+}
+VAC_EXPORT(vac_clock_register);
+
+/**
+ * vac_clock_unregister() - The reverse.
+ * @inst: the instance.
+ *
+ * Context: process context; takes cpus_read_lock(), so no call is under way.
+ */
+void vac_clock_unregister(struct vac_instance *inst)
+{
+	cpus_read_lock();
+	inst->clock_online = NULL;
+	inst->clock_offline = NULL;
+	cpus_read_unlock();
+}
+VAC_EXPORT(vac_clock_unregister);
+
+int __init vac_clock_init(void)
+{
+	int r = cpuhp_setup_state_nocalls(CPUHP_AP_X86_KVM_CLK_ONLINE, "vac/clk:online",
+					  clock_online, clock_offline);
+
+	if (r)
+		pr_err("cannot take the kvmclock hotplug state: %d; is another KVM loaded?\n", r);
+	return r;
+}
+
+void vac_clock_exit(void)
+{
+	cpuhp_remove_state_nocalls(CPUHP_AP_X86_KVM_CLK_ONLINE);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * debugfs.c - /sys/kernel/debug/vac: what the hardware of each CPU says beside
+ * what vac believes. For people and tests; the format may change.
+ */
+#include <linux/cpu.h>
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/seq_file.h>
+#include <asm/msr.h>
+#include <asm/svm.h>
+
+#include "internal.h"
+
+static struct dentry *dir;
+
+static u64 read_msr_on(unsigned int cpu, u32 msr)
+{
+	u64 value;
+
+	return rdmsrl_safe_on_cpu(cpu, msr, &value) ? 0 : value;
+}
+
+static const char *tag_of(u32 id)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry(inst, &vac.instances, link)
+		if (inst->id == id)
+			return inst->desc.tag;
+	return "-";
+}
+
+static int cpus_show(struct seq_file *m, void *unused)
+{
+	bool svm = vac.vendor == &vac_vendor_svm;
+	unsigned int cpu;
+
+	mutex_lock(&vac.lock);	/* tags stay */
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		struct vac_cpu *c = per_cpu_ptr(&vac_cpu, cpu);
+		struct vac_svm_report r;
+
+		vac_svm_report(cpu, &r);
+		seq_printf(m, "cpu=%u on=%d efer_svme=%d hsave=%llx instance=%s vcpu=%llu asid_gen=%llu next_asid=%u max_asid=%u tsc_ratio=%llx loads=%llu same_vcpu=%llu same_instance=%llu other=%llu uret_registered=%d\n",
+			   cpu, c->on, svm && (read_msr_on(cpu, MSR_EFER) & EFER_SVME),
+			   svm ? read_msr_on(cpu, MSR_VM_HSAVE_PA) : 0,
+			   tag_of(c->last_instance), c->last_vcpu, r.asid_generation, r.next_asid,
+			   r.max_asid, r.tsc_ratio,
+			   c->count[VAC_LAST_VCPU] + c->count[VAC_LAST_INSTANCE] +
+			   c->count[VAC_LAST_OTHER],
+			   c->count[VAC_LAST_VCPU], c->count[VAC_LAST_INSTANCE],
+			   c->count[VAC_LAST_OTHER], vac_uret_registered(cpu));
+	}
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(cpus);
+
+static int uret_show(struct seq_file *m, void *unused)
+{
+	unsigned int cpu, slot, slots = vac_uret_slots();
+
+	cpus_read_lock();
+	for (slot = 0; slot < slots; slot++)
+		for_each_online_cpu(cpu) {
+			u64 host, current_value;
+			u32 msr = vac_uret_read(slot, cpu, &host, &current_value);
+
+			seq_printf(m, "slot=%u msr=%x cpu=%u host=%llx current=%llx hardware=%llx\n",
+				   slot, msr, cpu, host, current_value, read_msr_on(cpu, msr));
+		}
+	cpus_read_unlock();
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(uret);
+
+void __init vac_debugfs_init(void)
+{
+	dir = debugfs_create_dir("vac", NULL);
+	debugfs_create_file("cpus", 0400, dir, NULL, &cpus_fops);
+	debugfs_create_file("uret", 0400, dir, NULL, &uret_fops);
+}
+
+void vac_debugfs_exit(void)
+{
+	debugfs_remove_recursive(dir);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vac.h - the interface between vac.ko and the instances that live on it.
+ *
+ * This is the only header that an instance sees. The interface is functions
+ * and opaque handles; it only grows. Two numbers guard it:
+ *
+ *  - VAC_MAJOR: an instance of another major is refused.
+ *  - capability bits: what a vac can mediate. An instance names the bits it
+ *    cannot do without (for each vendor) and degrades on the others.
+ *
+ * The one struct that crosses, &struct vac_instance_desc, carries its size:
+ * vac reads what both sides know and takes zero for the rest. New members go
+ * to its end. Its layout is kept out of the CRCs of CONFIG_MODVERSIONS, since
+ * its size member, not a CRC, is what versions it.
+ *
+ * All symbols are exported in the namespace VAC.
+ *
+ * Lifetime: between vac_instance_register() and the return of
+ * vac_instance_unregister() vac may call the instance back, from process, IRQ
+ * and NMI context as each callback says. Afterwards it never does.
+ */
+#ifndef VAC_H
+#define VAC_H
+
+#include <linux/types.h>
+
+#define VAC_MAJOR	1
+#define VAC_MINOR	0
+
+/* Capability bits, see vac_capabilities(). Bits are never reused. */
+#define VAC_CAP_SVM		(1ULL << 0)	/* EFER.SVME, host-save area */
+#define VAC_CAP_ASID		(1ULL << 1)	/* SVM ASIDs and their generation */
+#define VAC_CAP_TSC_RATIO	(1ULL << 2)	/* MSR_AMD64_TSC_RATIO */
+#define VAC_CAP_SEV_ASID	(1ULL << 3)	/* SEV, SEV-ES and SNP ASIDs */
+#define VAC_CAP_AVIC		(1ULL << 4)	/* GA log notifier, AVIC VM ids */
+#define VAC_CAP_VMX		(1ULL << 8)	/* VMXON, current VMCS, emergency */
+#define VAC_CAP_VPID		(1ULL << 9)	/* VPIDs */
+
+struct file_operations;
+struct module;
+struct vac_instance;
+
+/**
+ * enum vac_last - who was loaded on a CPU before the vCPU that loads now.
+ * @VAC_LAST_OTHER: another instance, or nobody since virtualization was
+ *	switched on here: nothing that the instance believes of this CPU holds.
+ * @VAC_LAST_INSTANCE: another vCPU of the same instance.
+ * @VAC_LAST_VCPU: the very same vCPU.
+ */
+enum vac_last {
+	VAC_LAST_OTHER,
+	VAC_LAST_INSTANCE,
+	VAC_LAST_VCPU,
+};
+
+#ifndef __GENKSYMS__
+/**
+ * struct vac_instance_desc - what an instance says of itself.
+ * @size: sizeof(struct vac_instance_desc) where the instance was built.
+ * @major: VAC_MAJOR where the instance was built.
+ * @minor: VAC_MINOR where the instance was built; for reports only.
+ * @need_svm: capability bits without which it does not run on SVM.
+ * @need_vmx: the same on VMX.
+ * @owner: the module; pinned by every open of /dev/kvm that goes to it.
+ * @tag: the name of the instance.
+ * @snapshot: release of the kernel that its KVM was taken from.
+ * @snapshot_digest: digest of the snapshot.
+ * @rules_digest: digest of the rule set that rewrote it.
+ * @patches: the user's patches on top, by name and digest, or "".
+ * @cpu_enable: prepare this CPU for the first VM of the instance. Called on
+ *	the CPU, interrupts off, virtualization on, between vac_virt_get() and
+ *	vac_virt_put() only: on the first VM, on CPU hotplug and on resume.
+ *	Must not touch what other instances share. Returns 0 or -errno.
+ * @cpu_disable: the reverse, same context.
+ * @rebooting: the machine goes down: from now on instructions of the
+ *	virtualization extensions may fault. Process context.
+ */
+struct vac_instance_desc {
+	u32 size;
+	u16 major;
+	u16 minor;
+	u64 need_svm;
+	u64 need_vmx;
+	struct module *owner;
+	const char *tag;
+	const char *snapshot;
+	const char *snapshot_digest;
+	const char *rules_digest;
+	const char *patches;
+	int (*cpu_enable)(void);
+	void (*cpu_disable)(void);
+	void (*rebooting)(void);
+	/* the interface grows here */
+};
+#else
+struct vac_instance_desc;
+#endif
+
+/* instance.c */
+u64 vac_capabilities(void);
+struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc);
+void vac_instance_unregister(struct vac_instance *inst);
+
+/* device.c */
+int vac_device_add(struct vac_instance *inst, const struct file_operations *fops);
+void vac_device_del(struct vac_instance *inst);
+
+/* virt.c */
+int vac_virt_get(struct vac_instance *inst);
+void vac_virt_put(struct vac_instance *inst);
+
+/* vcpu.c */
+u64 vac_vcpu_add(struct vac_instance *inst);
+void vac_vcpu_del(struct vac_instance *inst);
+enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu);
+void vac_vcpu_put(void);
+
+/* perf.c */
+void vac_perf_register(struct vac_instance *inst, unsigned int (*state)(void),
+		       unsigned long (*get_ip)(void), unsigned int (*pt_intr)(void));
+void vac_perf_unregister(struct vac_instance *inst);
+
+/* clock.c */
+int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu),
+		       int (*offline)(unsigned int cpu));
+void vac_clock_unregister(struct vac_instance *inst);
+
+/* uret.c */
+int vac_uret_add(u32 msr);
+int vac_uret_set(unsigned int slot, u64 value, u64 mask);
+
+/* svm.c */
+void *vac_svm_save_area(unsigned int cpu);
+u64 vac_svm_asid_generation(void);
+bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid);
+void vac_svm_tsc_ratio_set(u64 ratio);
+
+/* vmx.c */
+void vac_vmx_emergency_register(struct vac_instance *inst, void (*clear)(void));
+void vac_vmx_emergency_unregister(struct vac_instance *inst);
+void vac_vmx_pi_wakeup_register(struct vac_instance *inst, void (*wakeup)(void));
+void vac_vmx_pi_wakeup_unregister(struct vac_instance *inst);
+
+#endif /* VAC_H */

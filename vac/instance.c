@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * instance.c - who lives on vac, and the contract under which.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Sizes below this one were never released. */
+#define DESC_SIZE_MIN	offsetofend(struct vac_instance_desc, rebooting)
+
+/**
+ * vac_capabilities() - What this vac mediates on this machine.
+ *
+ * Context: any.
+ * Return: VAC_CAP_* bits; constant while vac is loaded.
+ */
+u64 vac_capabilities(void)
+{
+	return vac.vendor->capabilities;
+}
+VAC_EXPORT(vac_capabilities);
+
+static bool tag_is_good(const char *tag)
+{
+	size_t i, n = strlen(tag);
+
+	if (n < 1 || n > 24 || tag[0] < 'a' || tag[0] > 'z')
+		return false;
+	for (i = 1; i < n; i++)
+		if (!(tag[i] >= 'a' && tag[i] <= 'z') && !(tag[i] >= '0' && tag[i] <= '9') &&
+		    tag[i] != '_')
+			return false;
+	return true;
+}
+
+static int check_interface(const struct vac_instance_desc *desc, const char *name)
+{
+	if (desc->major != VAC_MAJOR) {
+		pr_err("refused %s: built for vac interface %u.%u, this is %d.%d; rebuild it against the vac that is loaded\n",
+		       name, desc->major, desc->minor, VAC_MAJOR, VAC_MINOR);
+		return -EPROTO;
+	}
+	if (desc->size < DESC_SIZE_MIN) {
+		pr_err("refused %s: its descriptor has %u bytes, at least %zu are needed; rebuild it against the vac that is loaded\n",
+		       name, desc->size, DESC_SIZE_MIN);
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int check_vendor(const struct vac_instance_desc *desc)
+{
+	u64 need = vac.vendor == &vac_vendor_svm ? desc->need_svm : desc->need_vmx;
+	u64 missing = need & ~vac.vendor->capabilities;
+
+	if (!missing)
+		return 0;
+	pr_err("refused kvm_%s: this vac does not mediate what it needs on %s (capabilities %#llx missing); install a newer vac or use the stock kvm\n",
+	       desc->tag, vac.vendor->name, missing);
+	return -EOPNOTSUPP;
+}
+
+static struct vac_instance *find(const char *tag)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry(inst, &vac.instances, link)
+		if (!strcmp(inst->desc.tag, tag))
+			return inst;
+	return NULL;
+}
+
+/**
+ * vac_instance_register() - Admit an instance.
+ * @desc: what it is; copied, but its strings and functions must stay.
+ *
+ * Nothing calls the instance before it registers more (a device, a perf
+ * callback, ...) or holds virtualization with vac_virt_get().
+ *
+ * Context: process context, from the instance's module_init; takes vac.lock.
+ * Return: a handle, or ERR_PTR: -EPROTO (foreign interface), -EOPNOTSUPP (this
+ * machine needs what vac does not mediate), -EEXIST (the tag is taken),
+ * -EINVAL (no valid tag), -ENOMEM. Each is one line in the log.
+ */
+struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
+{
+	static u32 ids;
+	struct vac_instance *inst;
+	int r;
+
+	r = check_interface(desc, desc->owner ? module_name(desc->owner) : "an instance");
+	if (r)
+		return ERR_PTR(r);
+	if (!desc->tag || !tag_is_good(desc->tag)) {
+		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}\n", module_name(desc->owner));
+		return ERR_PTR(-EINVAL);
+	}
+	r = check_vendor(desc);
+	if (r)
+		return ERR_PTR(r);
+
+	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
+	if (!inst)
+		return ERR_PTR(-ENOMEM);
+	memcpy(&inst->desc, desc, min_t(size_t, desc->size, sizeof(inst->desc)));
+
+	mutex_lock(&vac.lock);
+	if (find(desc->tag)) {
+		pr_err("refused %s: an instance with the tag %s is loaded; choose another tag\n",
+		       module_name(desc->owner), desc->tag);
+		kfree(inst);
+		r = -EEXIST;
+		goto unlock;
+	}
+	inst->id = ++ids;
+	r = vac_sysfs_add(inst);	/* from here kobject_put() frees it */
+	if (r)
+		goto unlock;
+	r = -ENOMEM;
+	if (!zalloc_cpumask_var(&inst->cpus, GFP_KERNEL))
+		goto put;
+	inst->asids = alloc_percpu(u64);
+	if (!inst->asids)
+		goto put;
+	cpus_read_lock();
+	list_add_tail_rcu(&inst->link, &vac.instances);
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+	return inst;
+
+put:
+	kobject_put(&inst->kobj);
+unlock:
+	mutex_unlock(&vac.lock);
+	return ERR_PTR(r);
+}
+VAC_EXPORT(vac_instance_register);
+
+/**
+ * vac_instance_unregister() - Let an instance go.
+ * @inst: the handle; invalid afterwards.
+ *
+ * The instance has removed its device and has no VMs. After the return no
+ * callback runs or starts: the hotplug callbacks were excluded by
+ * cpus_read_lock(), and synchronize_rcu() waits for every IRQ and NMI that saw
+ * it, and for every crash or suspend path that walks the list.
+ *
+ * Context: process context; takes vac.lock; sleeps for a grace period.
+ */
+void vac_instance_unregister(struct vac_instance *inst)
+{
+	mutex_lock(&vac.lock);
+	WARN_ON_ONCE(inst->users || inst->fops || atomic_read(&inst->vcpus));
+	cpus_read_lock();
+	list_del_rcu(&inst->link);
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+	synchronize_rcu();
+	kobject_put(&inst->kobj);
+}
+VAC_EXPORT(vac_instance_unregister);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * internal.h - what the files of vac share; no instance sees it.
+ *
+ * Locks, outermost first:
+ *   vac.lock (mutex)      instances, users, default; process context only
+ *   cpus_read_lock()      keeps the hotplug callbacks out
+ *   uret lock             see uret.c
+ * Lists are RCU lists: hotplug, suspend, NMI and crash paths walk them with no
+ * lock. Hotplug callbacks run under cpus_write_lock(), which excludes every
+ * writer, since all of them hold cpus_read_lock().
+ */
+#ifndef VAC_INTERNAL_H
+#define VAC_INTERNAL_H
+
+#include <linux/cpumask.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+#include "compat.h"
+#include "include/vac.h"
+
+struct file_operations;
+
+struct vac_instance {
+	struct kobject kobj;		/* /sys/kernel/vac/instances/<tag> */
+	struct list_head link;		/* vac.instances, RCU */
+	struct vac_instance_desc desc;	/* vac's own copy, zero-extended */
+	u32 id;				/* never reused */
+	const struct file_operations *fops;	/* under vac.lock */
+	unsigned int users;		/* VMs; under vac.lock */
+	atomic_t vcpus;
+	cpumask_var_t cpus;		/* where cpu_enable() succeeded */
+	u64 __percpu *asids;		/* generation << 32 | handed out in it */
+	unsigned int (*perf_state)(void);
+	unsigned long (*perf_get_ip)(void);
+	unsigned int (*perf_pt_intr)(void);
+	int (*clock_online)(unsigned int cpu);
+	int (*clock_offline)(unsigned int cpu);
+	void (*emergency_clear)(void);
+	void (*pi_wakeup)(void);
+};
+
+/**
+ * struct vac_cpu - what vac knows of one CPU; only that CPU writes it.
+ * @on: vac switched virtualization on here.
+ * @last_vcpu: the vCPU loaded last, a number that is never reused; 0: nobody.
+ * @last_instance: the id of its instance.
+ * @loaded: whose vCPU is loaded right now, NULL between put and load.
+ * @count: how often vac_vcpu_load() gave each answer.
+ */
+struct vac_cpu {
+	bool on;
+	u64 last_vcpu;
+	u32 last_instance;
+	struct vac_instance *loaded;
+	u64 count[VAC_LAST_VCPU + 1];
+};
+
+DECLARE_PER_CPU(struct vac_cpu, vac_cpu);
+
+/**
+ * struct vac_vendor - how this machine's virtualization is switched.
+ * @name: "amd" or "intel".
+ * @capabilities: VAC_CAP_* bits that hold here.
+ * @setup: allocate what @cpu_on needs; process context.
+ * @teardown: free it.
+ * @cpu_on: switch virtualization on on this CPU, interrupts off.
+ * @cpu_off: the reverse; also called where it is off already.
+ */
+struct vac_vendor {
+	const char *name;
+	u64 capabilities;
+	int (*setup)(void);
+	void (*teardown)(void);
+	int (*cpu_on)(void);
+	void (*cpu_off)(void);
+};
+
+struct vac {
+	struct mutex lock;
+	struct list_head instances;		/* RCU for readers */
+	struct vac_instance *default_instance;	/* under lock */
+	unsigned int users;			/* VMs of all; under lock */
+	const struct vac_vendor *vendor;
+};
+
+extern struct vac vac;
+extern const struct vac_vendor vac_vendor_svm;
+extern const struct vac_vendor vac_vendor_vmx;
+
+struct vac_svm_report {
+	u64 asid_generation;
+	u32 next_asid, max_asid;
+	u64 tsc_ratio;
+};
+
+int vac_device_init(void);
+void vac_device_exit(void);
+int vac_virt_init(void);
+void vac_virt_exit(void);
+int vac_clock_init(void);
+void vac_clock_exit(void);
+void vac_perf_init(void);
+void vac_perf_exit(void);
+int vac_stock_init(void);
+void vac_stock_exit(void);
+int vac_sysfs_init(void);
+void vac_sysfs_exit(void);
+int vac_sysfs_add(struct vac_instance *inst);
+void vac_debugfs_init(void);
+void vac_debugfs_exit(void);
+
+/* uret.c; all on this CPU, interrupts off */
+void vac_uret_cpu_on(void);
+void vac_uret_cpu_off(void);
+bool vac_uret_registered(unsigned int cpu);
+unsigned int vac_uret_slots(void);
+u32 vac_uret_read(unsigned int slot, unsigned int cpu, u64 *host, u64 *current_value);
+
+/* svm.c */
+void vac_svm_report(unsigned int cpu, struct vac_svm_report *report);
+unsigned int vac_svm_asids(struct vac_instance *inst);
+
+#define VAC_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, VAC)
+
+#endif /* VAC_INTERNAL_H */

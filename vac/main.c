@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - vac comes and goes; what it refuses before it has changed anything.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <asm/cpufeature.h>
+#include <asm/hypervisor.h>
+
+#include "internal.h"
+
+struct vac vac = {
+	.lock = __MUTEX_INITIALIZER(vac.lock),
+	.instances = LIST_HEAD_INIT(vac.instances),
+};
+
+static int __init choose_vendor(void)
+{
+	if (hypervisor_is_type(X86_HYPER_MS_HYPERV)) {
+		pr_err("refused: this host runs on Hyper-V, whose TSC callback and enlightened VMCS are not mediated; use the stock kvm here\n");
+		return -EOPNOTSUPP;
+	}
+	if (boot_cpu_has(X86_FEATURE_SVM)) {
+		vac.vendor = &vac_vendor_svm;
+	} else if (boot_cpu_has(X86_FEATURE_VMX)) {
+		vac.vendor = &vac_vendor_vmx;
+	} else {
+		pr_err("refused: the CPU has neither SVM nor VMX, or the firmware has switched it off; see /proc/cpuinfo and the firmware's settings\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int __init vac_init(void)
+{
+	int r;
+
+	r = choose_vendor();
+	if (r)
+		return r;
+	/* First of all, so that stock KVM cannot come in between. */
+	r = vac_stock_init();
+	if (r)
+		return r;
+	r = vac.vendor->setup();
+	if (r)
+		goto err_stock;
+	r = vac_virt_init();
+	if (r)
+		goto err_vendor;
+	r = vac_clock_init();
+	if (r)
+		goto err_virt;
+	vac_perf_init();
+	r = vac_sysfs_init();
+	if (r)
+		goto err_perf;
+	vac_debugfs_init();
+	/* Last: it makes vac visible as /dev/kvm. */
+	r = vac_device_init();
+	if (r)
+		goto err_debugfs;
+	pr_info("interface %d.%d, vendor %s, capabilities %#llx\n", VAC_MAJOR, VAC_MINOR,
+		vac.vendor->name, vac.vendor->capabilities);
+	return 0;
+
+err_debugfs:
+	vac_debugfs_exit();
+	vac_sysfs_exit();
+err_perf:
+	vac_perf_exit();
+	vac_clock_exit();
+err_virt:
+	vac_virt_exit();
+err_vendor:
+	vac.vendor->teardown();
+err_stock:
+	vac_stock_exit();
+	return r;
+}
+
+/*
+ * Every instance uses vac's symbols, so the module loader lets vac go only
+ * when none is left: there is nobody to call back or to switch off here.
+ */
+static void __exit vac_exit(void)
+{
+	vac_device_exit();
+	vac_debugfs_exit();
+	vac_sysfs_exit();
+	vac_perf_exit();
+	vac_clock_exit();
+	vac_virt_exit();
+	vac.vendor->teardown();
+	vac_stock_exit();
+}
+
+module_init(vac_init);
+module_exit(vac_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Virtualization Acceleration Code: what a machine has once, for many KVMs");

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * perf.c - hazard 16: perf has one slot for "was a guest running here?".
+ *
+ * vac holds the slot and asks the instance whose vCPU is loaded on this CPU.
+ * An instance cannot go away under an NMI: its last vCPU is put before its
+ * module goes, and vac_instance_unregister() waits for a grace period, which
+ * every NMI that saw the pointer ends before.
+ */
+#include <linux/module.h>
+#include <linux/perf_event.h>
+
+#include "internal.h"
+
+/* NMI context. */
+static unsigned int guest_state(void)
+{
+	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	unsigned int (*state)(void) = inst ? READ_ONCE(inst->perf_state) : NULL;
+
+	return state ? state() : 0;
+}
+
+static unsigned long guest_get_ip(void)
+{
+	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	unsigned long (*get_ip)(void) = inst ? READ_ONCE(inst->perf_get_ip) : NULL;
+
+	return get_ip ? get_ip() : 0;
+}
+
+/* 0 leaves the interrupt to the host, as without any KVM. */
+static unsigned int guest_pt_intr(void)
+{
+	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	unsigned int (*pt_intr)(void) = inst ? READ_ONCE(inst->perf_pt_intr) : NULL;
+
+	return pt_intr ? pt_intr() : 0;
+}
+
+static struct perf_guest_info_callbacks callbacks = {
+	.state = guest_state,
+	.get_ip = guest_get_ip,
+	.handle_intel_pt_intr = guest_pt_intr,
+};
+
+/**
+ * vac_perf_register() - Tell vac how to ask an instance about its guest.
+ * @inst: the instance.
+ * @state: as in struct perf_guest_info_callbacks; NMI context, vCPU loaded.
+ * @get_ip: likewise.
+ * @pt_intr: likewise, or NULL.
+ *
+ * Context: process context, before the first vCPU.
+ */
+void vac_perf_register(struct vac_instance *inst, unsigned int (*state)(void),
+		       unsigned long (*get_ip)(void), unsigned int (*pt_intr)(void))
+{
+	WRITE_ONCE(inst->perf_get_ip, get_ip);
+	WRITE_ONCE(inst->perf_pt_intr, pt_intr);
+	WRITE_ONCE(inst->perf_state, state);
+}
+VAC_EXPORT(vac_perf_register);
+
+/**
+ * vac_perf_unregister() - The reverse.
+ * @inst: the instance; none of its vCPUs is loaded.
+ *
+ * Context: process context. vac_instance_unregister() waits for NMIs.
+ */
+void vac_perf_unregister(struct vac_instance *inst)
+{
+	vac_perf_register(inst, NULL, NULL, NULL);
+}
+VAC_EXPORT(vac_perf_unregister);
+
+void __init vac_perf_init(void)
+{
+	perf_register_guest_info_callbacks(&callbacks);
+}
+
+void vac_perf_exit(void)
+{
+	perf_unregister_guest_info_callbacks(&callbacks);
+}

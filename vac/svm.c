@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * svm.c - what an AMD CPU has once: EFER.SVME and the host-save area (hazards
+ * 1 and 5), ASIDs (7), the TSC ratio (10), the PMU switch (17).
+ *
+ * All of it is per CPU and used on that CPU only.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/perf_event.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/svm.h>
+#include <asm/virtext.h>
+
+#include "internal.h"
+
+/* MSR_AMD64_TSC_RATIO is an 8.32 fixed point number; this is 1.0. */
+#define TSC_RATIO_ONE	(1ULL << 32)
+
+/* ASID 0 is the host's (APM volume 2, 15.5.1). SEV, which takes a part, is refused. */
+#define ASID_MIN	1
+
+struct svm_cpu {
+	void *save_area;
+	u64 asid_generation;
+	u32 next_asid;
+	u32 max_asid;
+	u64 tsc_ratio;
+};
+
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
+
+/**
+ * vac_svm_save_area() - The page of VM_HSAVE_PA of a CPU.
+ * @cpu: a possible CPU.
+ *
+ * It belongs to the machine, not to an instance: VMRUN stores host state there
+ * whoever enabled SVM (hazard 5).
+ *
+ * Context: any.
+ * Return: its address in the direct mapping; it stays while vac is loaded.
+ */
+void *vac_svm_save_area(unsigned int cpu)
+{
+	return per_cpu(svm_cpu.save_area, cpu);
+}
+VAC_EXPORT(vac_svm_save_area);
+
+/**
+ * vac_svm_asid_generation() - The generation in which ASIDs are given out here.
+ *
+ * An ASID of an older generation may be in use by any instance's vCPU. An
+ * instance takes a copy when vac_vcpu_load() says VAC_LAST_OTHER; until its
+ * vCPU is put only its own vac_svm_asid_alloc() changes it.
+ *
+ * Context: this CPU, preemption off.
+ * Return: the generation, never 0 while virtualization is on.
+ */
+u64 vac_svm_asid_generation(void)
+{
+	return this_cpu_read(svm_cpu.asid_generation);
+}
+VAC_EXPORT(vac_svm_asid_generation);
+
+/**
+ * vac_svm_asid_alloc() - An ASID that no other vCPU of this generation has.
+ * @inst: who takes it.
+ * @generation: receives the generation it belongs to.
+ * @asid: receives the ASID.
+ *
+ * Context: this CPU, preemption off, right before VMRUN.
+ * Return: true if a new generation begins with it and all ASIDs must be
+ * flushed from the TLB by that VMRUN (TLB_CONTROL_FLUSH_ALL_ASID).
+ */
+bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	bool flush = false;
+	u64 held;
+
+	if (c->next_asid > c->max_asid) {
+		c->asid_generation++;
+		c->next_asid = ASID_MIN;
+		flush = true;
+	}
+	*generation = c->asid_generation;
+	*asid = c->next_asid++;
+
+	held = this_cpu_read(*inst->asids);
+	if (held >> 32 != (u32)c->asid_generation)
+		held = c->asid_generation << 32;
+	this_cpu_write(*inst->asids, held + 1);
+	return flush;
+}
+VAC_EXPORT(vac_svm_asid_alloc);
+
+/**
+ * vac_svm_tsc_ratio_set() - The TSC ratio of the guest that runs next here.
+ * @ratio: in MSR_AMD64_TSC_RATIO's 8.32 format.
+ *
+ * The only copy of what the MSR holds is vac's (hazard 10).
+ *
+ * Context: any but NMI.
+ */
+void vac_svm_tsc_ratio_set(u64 ratio)
+{
+	preempt_disable();
+	if (ratio != __this_cpu_read(svm_cpu.tsc_ratio)) {
+		wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+		__this_cpu_write(svm_cpu.tsc_ratio, ratio);
+	}
+	preempt_enable();
+}
+VAC_EXPORT(vac_svm_tsc_ratio_set);
+
+void vac_svm_report(unsigned int cpu, struct vac_svm_report *report)
+{
+	struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
+
+	report->asid_generation = READ_ONCE(c->asid_generation);
+	report->next_asid = READ_ONCE(c->next_asid);
+	report->max_asid = READ_ONCE(c->max_asid);
+	report->tsc_ratio = READ_ONCE(c->tsc_ratio);
+}
+
+/* ASIDs that the instance was given in the generation each CPU is in now. */
+unsigned int vac_svm_asids(struct vac_instance *inst)
+{
+	unsigned int cpu, sum = 0;
+
+	if (!READ_ONCE(inst->users))
+		return 0;	/* ASIDs end with the vCPUs that carry them */
+	for_each_online_cpu(cpu) {
+		u64 held = READ_ONCE(*per_cpu_ptr(inst->asids, cpu));
+
+		if (held >> 32 == (u32)per_cpu(svm_cpu.asid_generation, cpu))
+			sum += (u32)held;
+	}
+	return sum;
+}
+
+static void teardown(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		free_page((unsigned long)per_cpu(svm_cpu.save_area, cpu));
+		per_cpu(svm_cpu.save_area, cpu) = NULL;
+	}
+}
+
+static int setup(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
+
+		if (!page) {
+			teardown();
+			return -ENOMEM;
+		}
+		per_cpu(svm_cpu.save_area, cpu) = page_address(page);
+	}
+	return 0;
+}
+
+static int cpu_on(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	u64 efer;
+
+	rdmsrl(MSR_EFER, efer);
+	if (efer & EFER_SVME) {
+		pr_err("EFER.SVME is on already: another hypervisor uses this CPU; unload it first\n");
+		return -EBUSY;
+	}
+	/*
+	 * A vCPU may come back with an ASID of the time before SVM went off:
+	 * the next generation makes it stale. The first one to ask starts the
+	 * generation after that, with a flush.
+	 */
+	c->asid_generation++;
+	c->max_asid = cpuid_ebx(SVM_CPUID_FUNC) - 1;
+	c->next_asid = c->max_asid + 1;
+
+	wrmsrl(MSR_EFER, efer | EFER_SVME);
+	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(c->save_area));
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR)) {
+		wrmsrl(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
+		c->tsc_ratio = TSC_RATIO_ONE;
+	}
+	amd_pmu_enable_virt();
+	return 0;
+}
+
+static void cpu_off(void)
+{
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
+		vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
+	cpu_svm_disable();
+	amd_pmu_disable_virt();
+}
+
+const struct vac_vendor vac_vendor_svm = {
+	.name = "amd",
+	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO,
+	.setup = setup,
+	.teardown = teardown,
+	.cpu_on = cpu_on,
+	.cpu_off = cpu_off,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM vac
+
+#if !defined(VAC_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define VAC_TRACE_H
+
+#include <linux/tracepoint.h>
+
+TRACE_EVENT(vac_vcpu_load,
+	TP_PROTO(const char *tag, u64 vcpu, int last),
+	TP_ARGS(tag, vcpu, last),
+	TP_STRUCT__entry(
+		__string(tag, tag)
+		__field(u64, vcpu)
+		__field(int, last)
+	),
+	TP_fast_assign(
+		__assign_str(tag, tag);
+		__entry->vcpu = vcpu;
+		__entry->last = last;
+	),
+	TP_printk("instance %s vcpu %llu last %s", __get_str(tag), __entry->vcpu,
+		  __print_symbolic(__entry->last, { 0, "other" }, { 1, "instance" },
+				   { 2, "vcpu" }))
+);
+
+#endif /* VAC_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

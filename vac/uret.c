@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uret.c - hazard 9: MSRs that keep a guest's value until the return to user
+ * space (STAR, LSTAR, TSC_AUX, TSX_CTRL, ...).
+ *
+ * The host's value of such an MSR can be read only while no guest's is in it.
+ * So there is one table for all instances: an MSR has one slot, for good. It is
+ * sampled when its slot is made, when no instance has written it yet, and
+ * whenever virtualization comes on on a CPU. Slots do not run out: the same MSR
+ * asked for by any number of instances is one slot, and KVM knows about ten.
+ *
+ * Behaviour towards the hardware is that of kvm_set_user_return_msr() and
+ * kvm_on_user_return() of arch/x86/kvm/x86.c.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/module.h>
+#include <linux/smp.h>
+#include <linux/user-return-notifier.h>
+#include <asm/msr.h>
+
+#include "internal.h"
+
+#define SLOTS_MAX	64
+
+struct uret_cpu {
+	struct user_return_notifier urn;
+	bool registered;
+	struct {
+		u64 host;
+		u64 current_value;
+	} values[SLOTS_MAX];
+};
+
+static struct {
+	struct mutex lock;		/* writers of the table; leaf */
+	unsigned int count;
+	u32 msrs[SLOTS_MAX];
+} uret = { .lock = __MUTEX_INITIALIZER(uret.lock) };
+
+static DEFINE_PER_CPU(struct uret_cpu, uret_cpu);
+
+/* Return to user space, or cpu_off() by IPI, which may interrupt the former. */
+static void on_user_return(struct user_return_notifier *urn)
+{
+	struct uret_cpu *c = container_of(urn, struct uret_cpu, urn);
+	unsigned int slot, count = READ_ONCE(uret.count);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (c->registered) {
+		c->registered = false;
+		user_return_notifier_unregister(urn);
+	}
+	local_irq_restore(flags);
+	for (slot = 0; slot < count; slot++) {
+		if (c->values[slot].host == c->values[slot].current_value)
+			continue;
+		wrmsrl(uret.msrs[slot], c->values[slot].host);
+		c->values[slot].current_value = c->values[slot].host;
+	}
+}
+
+static void sample(struct uret_cpu *c, unsigned int slot)
+{
+	u64 value = 0;
+
+	rdmsrl_safe(uret.msrs[slot], &value);
+	c->values[slot].host = value;
+	c->values[slot].current_value = value;
+}
+
+static void sample_ipi(void *data)
+{
+	if (this_cpu_read(vac_cpu.on))
+		sample(this_cpu_ptr(&uret_cpu), *(unsigned int *)data);
+}
+
+/* An MSR that exists but cannot be written back is of no use here. */
+static bool usable(u32 msr)
+{
+	unsigned long flags;
+	u64 value;
+	int r;
+
+	local_irq_save(flags);
+	r = rdmsrl_safe(msr, &value);
+	if (!r)
+		r = wrmsrl_safe(msr, value);
+	local_irq_restore(flags);
+	return !r;
+}
+
+/**
+ * vac_uret_add() - The slot of an MSR that is restored on the way to user space.
+ * @msr: its index.
+ *
+ * Context: process context; takes the table's mutex and cpus_read_lock().
+ * Return: the slot, the same for every caller that names @msr; -EIO if the CPU
+ * does not have the MSR; -ENOSPC.
+ */
+int vac_uret_add(u32 msr)
+{
+	unsigned int slot;
+	int r;
+
+	mutex_lock(&uret.lock);
+	for (slot = 0; slot < uret.count; slot++)
+		if (uret.msrs[slot] == msr) {
+			r = slot;
+			goto unlock;
+		}
+	r = -ENOSPC;
+	if (slot == SLOTS_MAX) {
+		pr_err("no slot for MSR %#x, all %d are taken\n", msr, SLOTS_MAX);
+		goto unlock;
+	}
+	r = -EIO;
+	if (!usable(msr))
+		goto unlock;
+	cpus_read_lock();
+	uret.msrs[slot] = msr;
+	/*
+	 * Published before it is sampled: a CPU that is on takes the IPI, one
+	 * that comes on meanwhile samples it itself. Until then both values of
+	 * the slot are equal and a return to user space writes nothing.
+	 */
+	WRITE_ONCE(uret.count, slot + 1);
+	on_each_cpu(sample_ipi, &slot, 1);
+	cpus_read_unlock();
+	r = slot;
+unlock:
+	mutex_unlock(&uret.lock);
+	return r;
+}
+VAC_EXPORT(vac_uret_add);
+
+/**
+ * vac_uret_set() - Write such an MSR until the CPU returns to user space.
+ * @slot: from vac_uret_add().
+ * @value: the guest's value.
+ * @mask: its bits; the others stay the host's.
+ *
+ * Context: preemption off, this CPU.
+ * Return: 0, or 1 where the CPU refuses the value.
+ */
+int vac_uret_set(unsigned int slot, u64 value, u64 mask)
+{
+	struct uret_cpu *c = this_cpu_ptr(&uret_cpu);
+
+	value = (value & mask) | (c->values[slot].host & ~mask);
+	if (value == c->values[slot].current_value)
+		return 0;
+	if (wrmsrl_safe(uret.msrs[slot], value))
+		return 1;
+	c->values[slot].current_value = value;
+	if (!c->registered) {
+		c->urn.on_user_return = on_user_return;
+		user_return_notifier_register(&c->urn);
+		c->registered = true;
+	}
+	return 0;
+}
+VAC_EXPORT(vac_uret_set);
+
+void vac_uret_cpu_on(void)
+{
+	unsigned int slot, count = READ_ONCE(uret.count);
+
+	for (slot = 0; slot < count; slot++)
+		sample(this_cpu_ptr(&uret_cpu), slot);
+}
+
+void vac_uret_cpu_off(void)
+{
+	struct uret_cpu *c = this_cpu_ptr(&uret_cpu);
+
+	if (c->registered)
+		on_user_return(&c->urn);
+}
+
+bool vac_uret_registered(unsigned int cpu)
+{
+	return READ_ONCE(per_cpu(uret_cpu.registered, cpu));
+}
+
+unsigned int vac_uret_slots(void)
+{
+	return READ_ONCE(uret.count);
+}
+
+u32 vac_uret_read(unsigned int slot, unsigned int cpu, u64 *host, u64 *current_value)
+{
+	struct uret_cpu *c = per_cpu_ptr(&uret_cpu, cpu);
+
+	*host = READ_ONCE(c->values[slot].host);
+	*current_value = READ_ONCE(c->values[slot].current_value);
+	return uret.msrs[slot];
+}

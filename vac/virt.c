@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virt.c - hazards 1 and 2: virtualization on each CPU, and who follows a CPU.
+ *
+ * Virtualization is on on every online CPU exactly while some instance has a
+ * VM. vac holds the only hotplug, suspend and reboot hooks. On the way up it
+ * switches the CPU on and then tells each instance that has VMs; on the way
+ * down the other way round. An instance hears of a CPU only what concerns
+ * itself: its first VM must not disturb a CPU on which another instance's vCPU
+ * is loaded, so all that is shared is done here, once, and not in
+ * cpu_enable()/cpu_disable().
+ *
+ * All per-CPU steps are idempotent. That is what makes suspend safe: it may
+ * find a kernel thread preempted in the middle of vac_virt_get() or _put(),
+ * with users changed and the CPUs not yet, or the reverse.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <linux/syscore_ops.h>
+
+#include "internal.h"
+
+DEFINE_PER_CPU(struct vac_cpu, vac_cpu);
+
+static int check_state;	/* the dynamic hotplug state of online_cpu() */
+
+/* On the CPU, interrupts off, from here to switch_down(). */
+static int cpu_on(void)
+{
+	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
+	int r;
+
+	if (c->on)
+		return 0;
+	r = vac.vendor->cpu_on();
+	if (r) {
+		pr_err("cannot enable virtualization on CPU %d: %d\n", smp_processor_id(), r);
+		return r;
+	}
+	c->last_vcpu = 0;
+	c->last_instance = 0;
+	c->on = true;
+	vac_uret_cpu_on();
+	return 0;
+}
+
+static void cpu_off(void)
+{
+	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
+
+	if (!c->on)
+		return;
+	vac_uret_cpu_off();
+	vac.vendor->cpu_off();
+	c->on = false;
+}
+
+static int instance_on(struct vac_instance *inst)
+{
+	int cpu = smp_processor_id();
+	int r;
+
+	if (!this_cpu_read(vac_cpu.on))
+		return -EIO;
+	if (cpumask_test_cpu(cpu, inst->cpus))
+		return 0;
+	r = inst->desc.cpu_enable();
+	if (r)
+		pr_err("kvm_%s cannot be enabled on CPU %d: %d\n", inst->desc.tag, cpu, r);
+	else
+		cpumask_set_cpu(cpu, inst->cpus);
+	return r;
+}
+
+static void instance_off(struct vac_instance *inst)
+{
+	int cpu = smp_processor_id();
+
+	if (cpumask_test_cpu(cpu, inst->cpus)) {
+		inst->desc.cpu_disable();
+		cpumask_clear_cpu(cpu, inst->cpus);
+	}
+}
+
+struct request {
+	struct vac_instance *inst;
+	atomic_t failed;
+};
+
+static void cpu_on_ipi(void *data)
+{
+	struct request *request = data;
+
+	if (cpu_on())
+		atomic_inc(&request->failed);
+}
+
+static void cpu_off_ipi(void *unused)
+{
+	cpu_off();
+}
+
+static void instance_on_ipi(void *data)
+{
+	struct request *request = data;
+
+	if (instance_on(request->inst))
+		atomic_inc(&request->failed);
+}
+
+static void instance_off_ipi(void *data)
+{
+	instance_off(data);
+}
+
+/**
+ * vac_virt_get() - A VM of this instance comes to be.
+ * @inst: the instance.
+ *
+ * The first VM of all switches virtualization on on every CPU; the first of
+ * the instance calls its cpu_enable() there.
+ *
+ * Context: process context; takes vac.lock and cpus_read_lock().
+ * Return: 0, or -EBUSY where a CPU could not be switched on: nothing changed.
+ */
+int vac_virt_get(struct vac_instance *inst)
+{
+	struct request request = { .inst = inst, .failed = ATOMIC_INIT(0) };
+
+	mutex_lock(&vac.lock);
+	cpus_read_lock();
+	if (!vac.users++)
+		on_each_cpu(cpu_on_ipi, &request, 1);
+	if (!inst->users++ && !atomic_read(&request.failed))
+		on_each_cpu(instance_on_ipi, &request, 1);
+	if (atomic_read(&request.failed)) {
+		if (!--inst->users)
+			on_each_cpu(instance_off_ipi, inst, 1);
+		if (!--vac.users)
+			on_each_cpu(cpu_off_ipi, NULL, 1);
+	}
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+	return atomic_read(&request.failed) ? -EBUSY : 0;
+}
+VAC_EXPORT(vac_virt_get);
+
+/**
+ * vac_virt_put() - A VM of this instance is gone.
+ * @inst: the instance.
+ *
+ * Context: process context; takes vac.lock and cpus_read_lock().
+ */
+void vac_virt_put(struct vac_instance *inst)
+{
+	mutex_lock(&vac.lock);
+	cpus_read_lock();
+	if (!--inst->users)
+		on_each_cpu(instance_off_ipi, inst, 1);
+	if (!--vac.users)
+		on_each_cpu(cpu_off_ipi, NULL, 1);
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+}
+VAC_EXPORT(vac_virt_put);
+
+/* Interrupts off on this CPU, and no writer of the list can be running. */
+static int switch_up(void)
+{
+	struct vac_instance *inst;
+	int r, failed = 0;
+
+	if (!READ_ONCE(vac.users))
+		return 0;
+	r = cpu_on();
+	if (r)
+		return r;
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		if (READ_ONCE(inst->users) && instance_on(inst))
+			failed = -EIO;
+	return failed;
+}
+
+static void switch_down(void)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		instance_off(inst);
+	cpu_off();
+}
+
+/*
+ * Hotplug, CPUHP_AP_KVM_STARTING: on the CPU, interrupts off, early enough
+ * that no vCPU can be there. A failure cannot be reported from this section.
+ */
+static int starting_cpu(unsigned int cpu)
+{
+	switch_up();
+	return 0;
+}
+
+static int dying_cpu(unsigned int cpu)
+{
+	switch_down();
+	return 0;
+}
+
+/*
+ * Hotplug, later, on the CPU's hotplug thread: here a CPU without
+ * virtualization can still be kept from coming online, before a vCPU is
+ * scheduled there and its VMRUN or VMLAUNCH faults.
+ */
+static int online_cpu(unsigned int cpu)
+{
+	struct vac_instance *inst;
+
+	if (!READ_ONCE(vac.users))
+		return 0;
+	if (!per_cpu(vac_cpu.on, cpu))
+		return -EIO;
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		if (READ_ONCE(inst->users) && !cpumask_test_cpu(cpu, inst->cpus))
+			return -EIO;
+	return 0;
+}
+
+/* Suspend and resume: one CPU left, interrupts off. */
+static int suspend(void)
+{
+	switch_down();
+	return 0;
+}
+
+static void resume(void)
+{
+	switch_up();
+}
+
+static struct syscore_ops syscore = { .suspend = suspend, .resume = resume };
+
+static void switch_down_ipi(void *unused)
+{
+	switch_down();
+}
+
+/*
+ * Reboot, process context: firmware may hang in VMX root mode, and SKINIT-like
+ * boots need SVME off. Every instance learns first that its virtualization
+ * instructions may fault from now on. users stays: nothing is switched on
+ * again, since a CPU that comes online in a reboot is of no use to a VM.
+ */
+static int reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct vac_instance *inst;
+
+	mutex_lock(&vac.lock);
+	list_for_each_entry(inst, &vac.instances, link)
+		inst->desc.rebooting();
+	cpus_read_lock();
+	on_each_cpu(switch_down_ipi, NULL, 1);
+	cpus_read_unlock();
+	mutex_unlock(&vac.lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block reboot_nb = { .notifier_call = reboot };
+
+int __init vac_virt_init(void)
+{
+	int r;
+
+	r = cpuhp_setup_state_nocalls(CPUHP_AP_KVM_STARTING, "vac/cpu:starting",
+				      starting_cpu, dying_cpu);
+	if (r) {
+		pr_err("cannot take the KVM hotplug state: %d; is another KVM loaded?\n", r);
+		return r;
+	}
+	check_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "vac/cpu:online",
+						online_cpu, NULL);
+	if (check_state < 0) {
+		cpuhp_remove_state_nocalls(CPUHP_AP_KVM_STARTING);
+		return check_state;
+	}
+	register_syscore_ops(&syscore);
+	register_reboot_notifier(&reboot_nb);
+	return 0;
+}
+
+void vac_virt_exit(void)
+{
+	unregister_reboot_notifier(&reboot_nb);
+	unregister_syscore_ops(&syscore);
+	cpuhp_remove_state_nocalls(check_state);
+	cpuhp_remove_state_nocalls(CPUHP_AP_KVM_STARTING);
+}
