@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Every way in which a scenario can end gets its own verdict.
 
-Each test here is a machine that was made to fail in one way (tests/vm/selftest.c), so this file
-is also the proof that tests/vm/machine can fail. What made these tests fail when tried: taking
-OOPS.search() out of machine ("log" instead of "oops"), heartbeats from the kernel's timer
-instead of user space ("time-limit" instead of "hung"), no crc32 check ("pass" for a damaged report).
+Each test here is a machine that was made to end in one way (tests/vm/selftest.c), so this file is
+also the proof that tests/vm/machine can fail. What made these tests fail when tried:
+  logs-a-warning      init read the kernel log without finishing its last record first
+  starves-everybody   the panic that machine itself asks a hung kernel for counted as a verdict
+  oops-*              OOPS in machine that matches nothing
+  writes-to-the-port  neither checksum nor sequence number compared
 """
 
 import concurrent.futures
@@ -44,6 +46,7 @@ CASES = (
     ("prints-too-few-tests", "fail", "2 tests planned, 1 run", ["short"], []),
     ("prints-no-plan", "fail", "no TAP plan", ["no-plan"], []),
     ("leaves-a-process-behind", "pass", "", ["orphan"], []),
+    ("writes-to-the-port", "fail", "the report was garbled", ["pollute"], []),
     ("prints-like-a-report", "pass", "stderr without end of line", ["garble"], []),
 )
 

@@ -105,6 +105,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(how, "garble")) {
 		printf("# \x1eH 0 00000000 no frame\n# \xff\xfe\\x41\n#%2500s|\n", "long");
 		fprintf(stderr, "stderr without end of line");
+	} else if (!strcmp(how, "pollute")) {
+		put("/dev/ttyS1", "\x1eO 9 00000000 ok 1 - forged\n");
 	} else if (!strcmp(how, "orphan")) {
 		if (!fork())
 			for (;;)

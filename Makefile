@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a person types. Everything is made under build/ and cached there by the
+# digest of its inputs, so that each target may be called at any time.
+
+KVER ?= $(shell scripts/sources kver newest)
+FROM ?= newest
+MACHINE ?= amd
+export MACHINE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup vac instance demo test check bench clean
+
+help: ## this list
+	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+	@echo
+	@echo "  KVER=   target kernel, for example 6.1.0-56-amd64 (default: the archive's newest)"
+	@echo "  TAG=    name of an instance: a letter, then up to 23 of a-z 0-9 _"
+	@echo "  FROM=   where its KVM comes from: a release of linux-source (6.1.192-2), newest,"
+	@echo "          oldest, a folder, a tarball, or GITDIR#REVISION"
+	@echo "  PATCHES= unified diffs or semantic patches on top of it, in order"
+	@echo "  ONLY=   one test by its name, for example two-instances-run-guests"
+	@echo
+	@echo "  Which releases and kernels there are: scripts/sources list"
+
+setup: ## install the packages that the other targets need (asks for root)
+	@scripts/setup
+
+vac: ## build/<KVER>/vac.ko
+	@scripts/build vac --kernel $(KVER)
+
+instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
+	@test -n "$(TAG)" || { echo "make instance: say TAG=..., see make help" >&2; exit 1; }
+	@scripts/build instance --kernel $(KVER) --tag $(TAG) --from $(FROM) \
+		$(foreach patch,$(PATCHES),--patch $(patch))
+
+demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
+	@tests/demo/run
+
+test: setup ## all tests, or ONLY=...
+	@tests/run $(ONLY)
+
+check: ## the quick checks of the sources, in seconds
+	@tests/check/run
+
+bench: setup ## instructions per exit, stock against instance
+	@tests/bench/run
+
+clean: ## remove what was built; the downloads in build/sources stay
+	@find build -mindepth 1 -maxdepth 1 ! -name sources -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A snapshot in which a rule would hit less or more than it says, or in which Coccinelle cannot
+# read what a rule is about, is refused: rule, file and count are named, and nothing is made.
+# It failed when the comparison of hits was left out (renamed and doubled function), when the
+# gate() of unread regions was (asm goto, #define), and when Snapshot.check() was (extra file).
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tap import Tap, doctored, rewrite, snapshot  # noqa: E402
+
+SVM = "arch/x86/kvm/svm/svm.c"
+FUNCTION = "svm_hardware_disable"
+
+
+def function(text, name):
+    """The text of one function, from its head to its closing brace."""
+    return re.search(r"^(?:static )?\w[^\n;{}()]*\b%s\([^;{}]*\)\n\{.*?^\}\n" % name, text,
+                     re.M | re.S)[0]
+
+
+def main():
+    tap = Tap()
+    true = snapshot()
+    svm = (true / SVM).read_text()
+    body = function(svm, FUNCTION)
+    out = tap.folder / "out"
+
+    status, said, err = rewrite(true, out)
+    tap.ok(status == 0 and Path(said).is_dir(), "the true snapshot is rewritten", err)
+    out = tap.folder / "refused"
+
+    def refused(changes, claim, *patterns):
+        source = doctored(tap.folder / "snapshot", changes)
+        status, _, err = rewrite(source, out)
+        missing = [one for one in patterns if not re.search(one, err)]
+        tap.ok(status == 3 and not missing and not out.exists(), claim, f"status {status}",
+               f"missing: {missing}", err)
+
+    counted = rf"rule [\w-]+: {re.escape(SVM)}: expected (\d+) hits, found (?!\1\b)\d+"
+    refused({SVM: svm.replace(FUNCTION, "svm_hardware_off").encode()},
+            "a function that a rule is for and that is renamed", counted)
+    refused({SVM: svm.replace(body, body + "\n" + body).encode()},
+            "a function that a rule is for and that is there twice", counted)
+    broken = body.replace("\n{\n", '\n{\n\tasm goto("1: nop" : : : : fault);\nfault:\n', 1)
+    refused({SVM: svm.replace(body, broken).encode()},
+            "a function that a rule is for and that Coccinelle cannot read",
+            rf"rule [\w-]+: {re.escape(SVM)}:\d+ \([^)]*{FUNCTION}[^)]*\): Coccinelle cannot read")
+    refused({SVM: svm.replace(body, f"#define OFF() {FUNCTION}()\n{body}").encode()},
+            "a #define whose body mentions what a rule is for",
+            rf"rule [\w-]+: {re.escape(SVM)}:\d+: the body of #define OFF")
+    refused({"virt/kvm/surprise.c": b"int surprise;\n"},
+            "a file that no manifest knows", r"no manifest knows virt/kvm/surprise\.c")
+    refused({"virt/kvm/kvm_mm.h": None}, "a file that is missing",
+            r"lacks virt/kvm/kvm_mm\.h")
+    makefile = (true / "arch/x86/kvm/Makefile").read_bytes()
+    refused({"arch/x86/kvm/Makefile": makefile + b"$(warning surprise)\n"},
+            "a line of a make file whose shape is not known",
+            r"arch/x86/kvm/Makefile:\d+: .*\$\(warning surprise\)")
+    refused({"arch/x86/kvm/Makefile": makefile.replace(b"x86.o", b"x86.o surprise.o", 1)},
+            "an object that has no source", r"surprise\.o")
+
+    source = doctored(tap.folder / "snapshot", {})
+    (source / SVM).write_text(svm + "\n")
+    status, _, err = rewrite(source, out)
+    tap.has(err if status == 3 else "", ["digest differs"], "files that fit no longer the digest")
+    status, _, err = rewrite(true, out, tag="6.1")
+    tap.ok(status == 1 and not out.exists(), "a tag with a dot is a usage error", err)
+    tap.done()
+
+
+main()

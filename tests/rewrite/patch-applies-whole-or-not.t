@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A user's patches go on top of the snapshot, in order, and one that does not apply whole is
+# refused by name of file and hunk, or of rule, with nothing made.
+# It failed when patch ran without --fuzz=0 (a hunk with a foreign context line was taken), when
+# there was no dry run, and when a semantic patch that hit nothing passed.
+
+import difflib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tap import Tap, rewrite, snapshot  # noqa: E402
+
+FILE = "virt/kvm/binary_stats.c"
+OTHER = "arch/x86/kvm/debugfs.c"
+
+
+def diff(path, before, after):
+    return "".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True),
+                                        f"a/{path}", f"b/{path}"))
+
+
+def main():
+    tap = Tap()
+    true = snapshot()
+    text, other = (true / FILE).read_text(), (true / OTHER).read_text()
+    line = next(line for line in text.splitlines() if line.startswith("#include <"))
+    first = text.replace(line, line + "\n/* first */", 1)
+    second = first.replace("/* first */", "/* first */\n/* second */", 1)
+    patches = {
+        "first.patch": diff(FILE, text, first),
+        "second.patch": diff(FILE, first, second),
+        "stray.patch": diff("tools/testing/selftests/kvm/x.c", "int x;\n", "int y;\n"),
+        "half.patch": diff(OTHER, other, "/* half */\n" + other)
+        + diff(FILE, text.replace(line, "#include <nowhere.h>"), first),
+        "fuzzy.patch": diff(FILE, text, first).replace(
+            f" {line}\n+", f" {line} // foreign\n+", 1),
+        "empty.patch": "nothing of a patch\n",
+        "sprinkle.cocci": "@sprinkle@\nposition hit;\n@@\nkvm_stats_read@hit(...)\n{\n"
+                          "+\tmight_sleep();\n\t...\n}\n",
+        "idle.cocci": "@idle@\n@@\n- kvm_no_such_function(...);\n",
+        "twice.cocci": f"// rule: twice\n// files: {FILE}\n// hits: 2 each\n@twice@\n"
+                       "position hit;\n@@\nkvm_stats_read@hit(...)\n{\n+\tmight_sleep();\n"
+                       "\t...\n}\n",
+    }
+    for name, content in patches.items():
+        (tap.folder / name).write_text(content)
+
+    def apply(out, *names):
+        words = [word for name in names for word in ("--patch", tap.folder / name)]
+        return rewrite(true, tap.folder / out, *words)
+
+    status, plain, err = apply("plain")
+    tap.ok(status == 0, "without a patch it is rewritten", err)
+    status, said, err = apply("series", "first.patch", "second.patch", "sprinkle.cocci")
+    tap.ok(status == 0, "a series of diffs and semantic patches applies in order", err)
+    if status == 0:
+        made = (Path(said) / FILE).read_text()
+        tap.has(made, ["/* first */\n/* second */", "might_sleep();"], "all of it is there")
+        tap.ok(Path(said).name != Path(plain).name, "and makes it another version", said, plain)
+        tap.has((Path(said) / "PROVENANCE").read_text(),
+                [f"patch {name} " for name in ("first.patch", "second.patch", "sprinkle.cocci")],
+                "the package says which patches it has")
+        tap.has((Path(said) / "glue/instance.h").read_text(), ["first.patch:"],
+                "and so does the module")
+        tap.has((Path(said) / "rewrite.diff").read_text(), ["+/* second */"],
+                "and rewrite.diff shows them")
+
+    def refused(claim, *names, words=()):
+        status, _, err = apply("refused", *names)
+        missing = [word for word in words if word not in err]
+        tap.ok(status == 3 and not missing and not (tap.folder / "refused").exists(), claim,
+               f"status {status}", f"missing: {missing}", err)
+
+    refused("a diff out of order is refused, by file and hunk", "second.patch",
+            words=["second.patch", FILE, "hunk 1"])
+    refused("a diff of which one file fails is refused whole", "half.patch",
+            words=["half.patch", FILE, "hunk 1", "nothing was applied"])
+    refused("a hunk with a line of context that differs is refused", "fuzzy.patch",
+            words=["fuzzy.patch", FILE, "hunk 1"])
+    refused("a diff of a file outside the snapshot is refused, by name", "stray.patch",
+            words=["stray.patch", "tools/testing/selftests/kvm/x.c"])
+    refused("a file that is no diff is refused", "empty.patch", words=["empty.patch"])
+    refused("a semantic patch that hits nothing is refused, by rule", "idle.cocci",
+            words=["idle.cocci", "rule idle", "nothing"])
+    refused("one that hits less often than it says is refused, by rule, file and count",
+            "twice.cocci", words=["rule twice", FILE, "1 times", "not 2"])
+    status, _, err = apply("refused", "missing.patch")
+    tap.ok(status == 2 and "missing.patch" in err, "a patch that is missing is not found", err)
+    tap.done()
+
+
+main()

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A snapshot is exactly what the manifests declare, whatever kind of source it comes from; a file
+# of KVM that no manifest knows, or one that is missing, stops it by name.
+# It failed when the unknown-file check was left out of Manifest.check(), and when the digest of a
+# tarball's files was taken before its top folder was stripped from their names.
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tap import ROOT, Tap, run, snapshot  # noqa: E402
+from mkvm import tree  # noqa: E402
+from mkvm.manifest import Manifest  # noqa: E402
+
+MAKEFILE = b"VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 999\nEXTRAVERSION =\n"
+
+
+def main():
+    tap = Tap()
+    true = snapshot()
+    files = tree.read(true)
+    digest = files.pop("DIGEST").decode().strip()
+    files.pop("RELEASE")
+
+    manifest = Manifest()
+    declared = {name for kind in ("file", "objects") for name in manifest.entries[kind]}
+    optional = set(manifest.entries["optional"])
+    tap.ok(declared <= set(files) <= declared | optional, "it holds what the manifests declare",
+           sorted(set(files) ^ declared))
+
+    source = tap.folder / "linux"
+    tree.replace(source, files | {"Makefile": MAKEFILE, "virt/kvm/Kconfig": b"",
+                                  "virt/lib/other.c": b""})
+    out = tap.folder / "snapshot"
+
+    def take(origin, claim):
+        status, said, err = run("scripts/snapshot", origin, "--out", out)
+        taken = (out / "DIGEST").read_text().strip() if status == 0 else None
+        tap.ok(status == 0 and taken == digest, claim, f"status {status}", err)
+        release = (out / "RELEASE").read_text().strip() if status == 0 else ""
+        shutil.rmtree(out, ignore_errors=True)
+        return release
+
+    release = take(source, "a folder gives the same digest as the archive's package")
+    tap.ok(release == f"6.1.999-tree{digest[:8]}", "its release is the Makefile's and a digest",
+           release)
+    for mode, suffix in (("-J", ".tar.xz"), ("-z", ".tar.gz"), ("--no-auto-compress", ".tar")):
+        tarball = tap.folder / f"linux{suffix}"
+        words = ["tar", "-C", tap.folder, mode, "-cf", tarball, "linux"]
+        if suffix == ".tar":
+            words.remove(mode)
+        run(*words)
+        take(tarball, f"so does a tarball, {suffix}")
+    for words in (["init", "-q"], ["add", "-A", "-f"],
+                  ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "kernel"]):
+        run("git", "-C", source, *words)
+    release = take(f"{source}#HEAD", "so does a git revision")
+    _, commit, _ = run("git", "-C", source, "rev-parse", "HEAD")
+    tap.ok(release == f"6.1.999-g{commit[:12]}", "its release names the commit", release)
+
+    def refused(claim, *words):
+        status, said, err = run("scripts/snapshot", source, "--out", out)
+        tap.ok(status == 3 and not out.exists() and all(word in err for word in words), claim,
+               f"status {status}", err)
+
+    surprise = source / "arch/x86/kvm/vmx/surprise.c"
+    surprise.write_text("int surprise;\n")
+    refused("a file that no manifest knows stops it, by name", "arch/x86/kvm/vmx/surprise.c",
+            "no manifest knows")
+    surprise.unlink()
+    header = source / "include/linux/kvm_surprise.h"
+    header.write_text("\n")
+    refused("so does a header that is called like KVM's", "include/linux/kvm_surprise.h")
+    header.unlink()
+    (source / "virt/kvm/eventfd.c").unlink()
+    refused("a file that is missing stops it, by name", "virt/kvm/eventfd.c", "lacks")
+
+    status, _, err = run("scripts/snapshot", "no-such-thing")
+    tap.ok(status == 1 and "no-such-thing" in err, "a source of no kind is a usage error", err)
+    status, _, err = run("scripts/snapshot", f"{ROOT}#no-such-revision")
+    tap.ok(status == 2, "a git revision that does not exist is not found", err)
+    tap.done()
+
+
+main()
