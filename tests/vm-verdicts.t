@@ -54,8 +54,8 @@ CASES = (
 def prepare(directory, kver):
     """Build the scenario and the module; returns the values of the words in capitals."""
     program = os.path.join(directory, "selftest")
-    subprocess.run(["gcc", "-static", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program,
-                    os.path.join(HERE, "vm", "selftest.c")], check=True)
+    subprocess.run(["gcc", "-static", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
+                    "-o", program, os.path.join(HERE, "vm", "selftest.c")], check=True)
     headers = subprocess.run([SOURCES, "headers", kver], stdout=subprocess.PIPE, text=True,
                              check=True).stdout.strip()
     module = os.path.join(directory, "module")
@@ -75,8 +75,8 @@ def prepare(directory, kver):
 def judge(case, kver, values):
     """Run one case. Returns (good, output of machine)."""
     name, wanted, reason, arguments, options = case
-    command = [MACHINE, "--kernel", kver, "--program", values["PROGRAM"], "--scenario", f"vm-{name}",
-               "--memory", "512", "--keep", os.path.join(BUILD, name),
+    command = [MACHINE, "--kernel", kver, "--program", values["PROGRAM"],
+               "--scenario", f"vm-{name}", "--memory", "512", "--keep", os.path.join(BUILD, name),
                *(f"--arg={word}" for word in arguments),
                *(values.get(option, option) for option in options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)

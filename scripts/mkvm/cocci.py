@@ -139,3 +139,22 @@ def _locate(lines, block):
         if all(one.strip() == two.strip() for one, two in zip(block, lines[index:])):
             return index + min(2, len(block))
     return 0
+
+
+def gate(rule, path, content, unread):
+    """Refuse a rule whose names occur where Coccinelle cannot see them."""
+    wanted = rule.matched_names()
+    for region in unread:
+        for name in sorted(wanted & region.names):
+            where = f"{path}:{region.line}" if region.line else path
+            function = f" ({region.function})" if region.function else ""
+            raise rule.refuse(f"{where}{function}: Coccinelle cannot read this region, which "
+                              f"mentions {name}"
+                              "\n  next: a token rule for it, and '// unread: "
+                              f"{name} why' in this one")
+    for macro, line, body in tokens.macro_bodies(content):
+        for name in sorted(wanted & body):
+            raise rule.refuse(f"{path}:{line}: the body of #define {macro}, which Coccinelle "
+                              f"never changes, mentions {name}"
+                              "\n  next: a token rule for it, and '// unread: "
+                              f"{name} why' in this one")

@@ -80,7 +80,9 @@ def _find(text, function, wanted):
     found, index = [], 0
     while index + len(pattern) <= len(words):
         if [(token.kind, token.text) for token in words[index:index + len(pattern)]] == pattern:
-            start, end = words[index].start, words[index + len(pattern) - 1].end
+            matched = words[index:index + len(pattern)]
+            start, end = matched[0].start, max(token.end for token in matched
+                                               if token.kind != "end")
             if any(low <= start and end <= high for low, high in spans):
                 found.append((start, end))
                 index += len(pattern)

@@ -16,6 +16,7 @@ def header(tag, renamed=()):
         f"#define KVMMMU_TRACE_SYSTEM kvmmmu_{tag}",
         "",
     ]
+    lines += ["#ifndef __ASSEMBLY__", '#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt', "#endif", ""]
     lines += [f"#define {name} {name}__{tag}" for name in renamed]
     lines += ["", "#endif", ""]
     return "\n".join(lines).encode()

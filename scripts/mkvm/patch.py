@@ -55,12 +55,11 @@ class Patch:
                                   "\n  nothing was applied: a patch applies whole or not at all")
         with tempfile.TemporaryDirectory(prefix="rewrite.") as folder:
             tree.fill(folder, files)
-            for words in (["--dry-run"], []):
-                done = subprocess.run(
-                    ["patch", "-p1", "--fuzz=0", "-f", "--no-backup-if-mismatch", "-r", "-",
-                     *words], cwd=folder, input=self.content, capture_output=True)
-                if done.returncode:
-                    self._refuse(done.stdout.decode(errors="replace"))
+            done = subprocess.run(
+                ["patch", "-p1", "--fuzz=0", "-f", "--no-backup-if-mismatch", "-r", "-"],
+                cwd=folder, input=self.content, capture_output=True)
+            if done.returncode:
+                self._refuse(done.stdout.decode(errors="replace"))
             after = tree.read(folder)
         changed = {name: content for name, content in after.items()
                    if files.get(name) != content}
@@ -82,12 +81,13 @@ class Patch:
         """A semantic patch must hit, once at least or as often as its header says."""
         rule = Rule(self.path, user=True)
         result, total = dict(files), 0
-        wanted = {token for token in _literal_names(rule)}
+        wanted = rule.matched_names() or rule.called_names()
         for path, expected in rule.targets(files).items():
             if expected is None and wanted and not any(
                     word.encode() in files[path] for word in wanted):
                 continue
-            after, hits, _, _ = cocci.apply(rule, path, files[path], store)
+            after, hits, _, unread = cocci.apply(rule, path, files[path], store)
+            cocci.gate(rule, path, files[path], unread)
             if expected is not None and hits != expected:
                 raise Refused(f"patch {self.name}: rule {rule.name} hits {path} {hits} times, "
                               f"not {expected}")
@@ -105,8 +105,3 @@ class Patch:
             if hits != expected:
                 raise Refused(f"patch {self.name}: it hits {path} {hits} times, not {expected}")
         return result
-
-
-def _literal_names(rule):
-    """Names of which a file must hold one, to be worth a look."""
-    return rule.matched_names()

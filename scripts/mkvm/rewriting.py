@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cocci, digest, edit, package, private, tokens, tree
+from . import cocci, digest, edit, package, private, tree
 from .failure import Refused, Usage
 from .manifest import Manifest
 from .patch import Patch
@@ -73,6 +73,11 @@ def apply_rules(rules, files, store, workers=WORKERS):
 
 def _one_file(path, content, todo, store):
     """One file, all its rules, in order."""
+    key = digest.of_bytes("file 1", cocci.version(), cocci.PARSE.read_bytes(), path, content,
+                          *(f"{rule.name} {rule.digest} {expected}" for rule, expected in todo))
+    held = store.get(key)
+    if held is not None:
+        return held.encode("utf-8", "surrogateescape")
     trouble = []
     for rule, expected in todo:
         try:
@@ -82,7 +87,7 @@ def _one_file(path, content, todo, store):
             else:
                 before = content
                 content, hits, idle, unread = cocci.apply(rule, path, content, store)
-                gate(rule, path, before, unread)
+                cocci.gate(rule, path, before, unread)
             if hits != expected:
                 raise rule.refuse(f"{path}: expected {expected} hits, found {hits}"
                                   + (f"\n  nothing hit by: {', '.join(idle)}" if idle else ""))
@@ -90,26 +95,8 @@ def _one_file(path, content, todo, store):
             trouble.append(str(refused))
     if trouble:
         raise Refused("\n".join(trouble))
+    store.put(key, content.decode("utf-8", "surrogateescape"))
     return content
-
-
-def gate(rule, path, content, unread):
-    """Refuse a rule whose names occur where Coccinelle cannot see them."""
-    wanted = rule.matched_names()
-    for region in unread:
-        for name in sorted(wanted & region.names):
-            where = f"{path}:{region.line}" if region.line else path
-            function = f" ({region.function})" if region.function else ""
-            raise rule.refuse(f"{where}{function}: Coccinelle cannot read this region, which "
-                              f"mentions {name}"
-                              "\n  next: a token rule for it, and '// unread: "
-                              f"{name} why' in this one")
-    for macro, line, body in tokens.macro_bodies(content):
-        for name in sorted(wanted & body):
-            raise rule.refuse(f"{path}:{line}: the body of #define {macro}, which Coccinelle "
-                              f"never changes, mentions {name}"
-                              "\n  next: a token rule for it, and '// unread: "
-                              f"{name} why' in this one")
 
 
 def difference(before, after):

@@ -2,7 +2,7 @@
 """A rule: what its header says, which files it applies to and how often it must hit.
 
 A rule is a *.cocci file (Coccinelle) or, where Coccinelle cannot read the code or the code is
-a #define, a *.tokens file (see edit.py). kvm-core/rules/README says how to write one.
+a #define, a *.tokens file. kvm-core/rules/README says how to write one.
 """
 
 import re
@@ -155,6 +155,33 @@ class Rule:
                 found[-1][3].append(line)
         return found
 
+    def _literal(self, code, variables):
+        """The (identifier, next token) of a line that are the code's own."""
+        words = tokens.cut(code)
+        for before, token, after in zip([None] + words, words, words[1:] + [None]):
+            if token.kind == "ident" and token.text not in KEYWORDS and \
+                    token.text not in variables and token.text != "hit" and \
+                    not (before and before.text in ("struct", "union", "enum", "@")):
+                yield token.text, after.text if after else ""
+
+    @staticmethod
+    def _variables(meta):
+        return set(re.findall(r"\w+", " ".join(
+            re.sub(r"//.*", "", line) for line in meta
+            if not re.search(r"\b(declarer|iterator|identifier)\s+name\b", line))))
+
+    def called_names(self):
+        """The functions and macros that a rule's lines call, but for those it adds."""
+        found = set()
+        for _, header, meta, body in self.blocks():
+            if "script:" not in header:
+                for line in body:
+                    if not line.startswith("+"):
+                        code = re.sub(r"@hit\b", "", re.sub(r"//.*", "", line)).lstrip("-*")
+                        found |= {name for name, after in
+                                  self._literal(code, self._variables(meta)) if after == "("}
+        return found
+
     def matched_names(self):
         """The identifiers a rule looks for: those of its removed lines, and of its anchors."""
         unread = {word for line in self.head.get("unread", "").split("\n")
@@ -163,21 +190,12 @@ class Rule:
         for _, header, meta, body in self.blocks():
             if "script:" in header:
                 continue
-            variables = set(re.findall(r"\w+", " ".join(
-                re.sub(r"//.*", "", line) for line in meta
-                if not re.search(r"\b(declarer|iterator|identifier)\s+name\b", line))))
+            variables = self._variables(meta)
             for line in body:
                 code = re.sub(r"//.*", "", line)
                 if not (code.startswith(("-", "*")) or "@hit" in code):
                     continue
-                words = [token for token in tokens.cut(code.lstrip("-*"))]
-                for before, token in zip([None] + words, words):
-                    if token.kind != "ident" or token.text in KEYWORDS or \
-                            token.text in variables or token.text == "hit":
-                        continue
-                    if before is not None and before.text in ("struct", "union", "enum", "@"):
-                        continue
-                    found.add(token.text)
+                found |= {name for name, _ in self._literal(code.lstrip("-*"), variables)}
         return found - unread
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """C, cut into tokens: comments and strings are told from code, and directives from the rest."""
 
+import functools
 import re
 from collections import namedtuple
 
@@ -47,6 +48,7 @@ def cut(text):
     return found
 
 
+@functools.lru_cache(maxsize=256)
 def names(text, macros=True):
     """How often each identifier occurs in code; with macros False, not counting directives."""
     counts = {}

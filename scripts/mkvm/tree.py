@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A folder of files held in memory as {path: bytes}; all of KVM is some five megabytes."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -20,25 +22,38 @@ def fill(folder, files):
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        path.chmod(0o644)
 
 
-def replace(folder, files, executable=()):
-    """Make folder hold exactly files; somebody reading it sees all the old or all the new."""
+def replace(folder, files):
+    """Make folder hold exactly files; somebody reading it sees all the old or all the new.
+
+    Who makes the same folder at the same time waits; the user's umask does not show.
+    """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        fresh.chmod(0o755)
+        fresh = work / "new"
+        fresh.mkdir()
         fill(fresh, files)
-        for name in executable:
-            (fresh / name).chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            os.rename(folder, old / "old")
-            os.rename(fresh, folder)
-            shutil.rmtree(old)
-        else:
+        for path in (fresh, *fresh.rglob("*")):
+            if path.is_dir():
+                path.chmod(0o755)
+        with locked(folder.parent):
+            if folder.exists():
+                os.rename(folder, work / "old")
             os.rename(fresh, folder)
     finally:
-        if fresh.exists():
-            shutil.rmtree(fresh)
+        shutil.rmtree(work)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Hold the lock of a folder that exists."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

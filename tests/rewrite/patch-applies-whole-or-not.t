@@ -3,8 +3,9 @@
 #
 # A user's patches go on top of the snapshot, in order, and one that does not apply whole is
 # refused by name of file and hunk, or of rule, with nothing made.
-# It failed when patch ran without --fuzz=0 (a hunk with a foreign context line was taken), when
-# there was no dry run, and when a semantic patch that hit nothing passed.
+# It failed when patch ran without --fuzz=0 (a hunk with a foreign line of context was taken), when
+# patch's exit status was not looked at (half of a series was taken), and when a semantic patch
+# that hit nothing passed.
 
 import difflib
 import sys

@@ -2,8 +2,8 @@
 """The emulated AMD machine: QEMU without any hardware virtualization (TCG), SVM and nested paging.
 
 What tests/vm/machine needs from a machine, so that another emulator can stand behind it:
-Machine(boot, directory), then start(), poll(), post_mortem(), stop(). The two serial ports end up in
-the files boot.console and boot.report, which grow while it runs. Nothing else connects the
+Machine(boot, directory), then start(), poll(), post_mortem(), stop(). The two serial ports end up
+in the files boot.console and boot.report, which grow while it runs. Nothing else connects the
 machine with its host.
 """
 
@@ -37,9 +37,10 @@ class Machine:
     def command(self):
         boot = self.boot
         thread = "single" if boot.deterministic else "multi"
-        command = [EMULATOR, "-M", "q35", "-cpu", "EPYC,+svm,+npt", "-accel", f"tcg,thread={thread}",
-                   "-smp", str(boot.cpus), "-m", str(boot.memory), "-nodefaults", "-display", "none",
-                   "-no-reboot", "-serial", f"file:{boot.console}", "-serial", f"file:{boot.report}",
+        command = [EMULATOR, "-M", "q35", "-cpu", "EPYC,+svm,+npt",
+                   "-accel", f"tcg,thread={thread}", "-smp", str(boot.cpus),
+                   "-m", str(boot.memory), "-nodefaults", "-display", "none", "-no-reboot",
+                   "-serial", f"file:{boot.console}", "-serial", f"file:{boot.report}",
                    # A relative path: the name of a socket has to be short.
                    "-monitor", "unix:monitor,server=on,wait=off",
                    "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.append]
@@ -50,8 +51,9 @@ class Machine:
     def start(self):
         with open(os.path.join(self.directory, "emulator.log"), "wb") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
-            self.process = subprocess.Popen(self.command(), cwd=self.directory, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+            self.process = subprocess.Popen(
+                self.command(), cwd=self.directory, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
 
     def poll(self):
         """The emulator's exit status, None while it runs."""

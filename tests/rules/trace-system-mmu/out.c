@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM KVMMMU_TRACE_SYSTEM
 

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
 #undef TRACE_SYSTEM
-#define TRACE_SYSTEM KVM_TRACE_SYSTEM
+#define TRACE_SYSTEM KVM_TRACE_SYSTEM /* the system */
 
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH arch/x86/kvm

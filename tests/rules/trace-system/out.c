@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /* A header of events, as include/trace/events/kvm.h is. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM KVM_TRACE_SYSTEM

@@ -4,11 +4,12 @@
  * log that names the cause: an instance without vac, with a wrong vac interface, a second
  * time; vac beside stock KVM, stock KVM beside vac.
  *
- * /modules/kvm-wrongabi.ko is an instance built against a vac of another major version.
+ * /modules/kvm-foreign.ko asks for admission in ways that vac must refuse.
  *
  * fails when: TO BE FILLED
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../guest/work.h"
@@ -97,6 +98,20 @@ static void still_runs(const char *tag)
 		diag("  %s", work_why());
 }
 
+static void foreign(const char *as, const char *cause)
+{
+	char parameters[32];
+	int r;
+
+	snprintf(parameters, sizeof(parameters), "as=%s", as);
+	mark();
+	r = mod_insert("kvm-foreign", parameters);
+	ok(r < 0 && r != -ECANCELED, "a module with a wrong %s is refused: %s", as, strerror(-r));
+	says_once(cause);
+	ok(!mod_loaded("kvm-foreign") && !sys_there(VAC "/instances/foreign"),
+	   "and leaves nothing");
+}
+
 int main(void)
 {
 	int r;
@@ -116,16 +131,9 @@ int main(void)
 	still_runs("a");
 	still_runs("b");
 
-	if (mod_there("kvm-wrongabi")) {
-		mark();
-		r = mod_insert("kvm-wrongabi", "");
-		ok(r < 0, "an instance for another vac does not load: %s", strerror(-r));
-		says_once("interface");
-		ok(!mod_loaded("kvm-wrongabi") && !sys_there(VAC "/instances/wrongabi") &&
-		   !sys_there("/dev/kvm-wrongabi"), "and leaves nothing");
-	} else {
-		skip("no kvm-wrongabi.ko in /modules", "an instance for another vac");
-	}
+	foreign("major", "interface");
+	foreign("size", "descriptor");
+	foreign("tag", "not a tag");
 	r = set_default("nosuch");
 	ok(r == -ENOENT || r == -EINVAL, "a default that is not loaded is refused: %s",
 	   strerror(-r));

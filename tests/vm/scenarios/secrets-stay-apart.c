@@ -7,10 +7,10 @@
  * SFMASK, KERNEL_GS_BASE, FS and GS base, XMM0-15, the x87 control word, DR0-3, DR7 and a page
  * at the same virtual and guest physical address, and looks at all of them each time the other
  * had the CPU (hazards 5, 7, 9, 11, 24). The host thread checks TSC_AUX, XMM0-15, MXCSR, the
- * x87 control word and its GS base after every KVM_RUN. They take turns in two ways: through user space, one exit each; and
- * inside the kernel, where a vCPU halts and the other one runs, and nobody returns to user
- * space between the two: there a stale user-return MSR would show. The second with different
- * TSC rates where the machine can scale (hazard 10).
+ * x87 control word and its GS base after every KVM_RUN. They take turns in two ways: through
+ * user space, one exit each; and inside the kernel, where a vCPU halts and the other one runs
+ * and nobody returns to user space in between: there a stale user-return MSR would show. The
+ * second is repeated with different TSC rates where the machine can scale (hazard 10).
  *
  * The emulator has no tagged TLB and predicts no branch: those two are seen in what vac did,
  * its counts in debugfs vac/cpus.

@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: each mediation of vac is missed by a scenario when it is gone.
+
+A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
+the scenario that must fail on it. The instances are the ones that every scenario uses.
+
+usage: scenarios-notice-mutants.t [NAME]...
+
+fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines).
+"""
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from mkvm import edit, failure, tree  # noqa: E402
+
+
+class Mutant:
+    def __init__(self, path):
+        self.name = path.stem
+        self.text = path.read_text()
+        self.head = dict(re.findall(r"^// (\w+): (.*)$", self.text, re.M))
+
+    def refuse(self, why):
+        return failure.Refused(f"mutant {self.name}: {why}")
+
+    def modules(self, kver):
+        """A folder of modules like everybody's, but for vac."""
+        source = ROOT / "build/test/mutants" / self.name
+        files = tree.read(ROOT / "vac")
+        name = self.head["file"]
+        files[name], hits = edit.apply(self, files[name])
+        if hits != len(edit.parse(self)):
+            raise self.refuse(f"its edits hit {hits} times in {name}")
+        tree.replace(source / "vac", files)
+        place = source / kver
+        place.mkdir(exist_ok=True)
+        for module in (ROOT / "build/test" / kver).glob("*.ko"):
+            link = place / module.name
+            link.unlink(missing_ok=True)
+            if module.name != "vac.ko":
+                link.symlink_to(module)
+        subprocess.run([ROOT / "scripts/build", "vac", "--kernel", kver, "--source",
+                        source / "vac", "--out", place / "vac.ko"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return place
+
+
+def run(mutant, kver):
+    """What the scenario said against it, or None if it noticed nothing."""
+    scenario = mutant.head["scenario"]
+    done = subprocess.run(
+        [ROOT / "tests/one", f"tests/vm/scenarios/{scenario}.c",
+         "--keep", ROOT / "build/vm" / f"mutant-{mutant.name}"],
+        env=os.environ | {"MODULES": str(mutant.modules(kver)), "KVER": kver},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    if not done.returncode:
+        return None
+    wrong = re.findall(r"^not ok \d+ - (.*)", done.stdout, re.M)
+    reason = re.findall(r"^# reason: (.*)", done.stdout, re.M)
+    verdict = re.findall(r"^# verdict: (\S+)", done.stdout, re.M)
+    if not verdict or verdict[0] == "died":
+        raise failure.System(f"no verdict:\n{done.stdout[-2000:]}")
+    return f"{verdict[0]}: {(wrong + reason + ['?'])[0]}"
+
+
+def main(names):
+    kver = os.environ["KVER"]
+    mutants = [Mutant(path) for path in sorted(Path(__file__).parent.glob("*.mutant"))
+               if not names or path.stem in names]
+    print(f"1..{len(mutants)}", flush=True)
+    failed = 0
+    with ThreadPoolExecutor(1) as pool:
+        for number, (mutant, job) in enumerate(
+                [(one, pool.submit(run, one, kver)) for one in mutants], 1):
+            try:
+                said = job.result()
+                why = ""
+            except Exception as error:
+                said, why = None, str(error)
+            failed += said is None
+            print(f"{'ok' if said else 'not ok'} {number} - {mutant.name} is noticed by "
+                  f"{mutant.head['scenario']}", flush=True)
+            print("# " + (said or why or "the scenario passed").replace("\n", "\n# "),
+                  flush=True)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only
+static void start(void)
+{
+	vac_clock_register(kvm_vac, cpu_up, cpu_down);
+	cpuhp_setup_state(CPUHP_AP_OTHER_ONLINE, "other", cpu_up, cpu_down);
+}
+
+static void stop(void)
+{
+	cpuhp_remove_state_nocalls(CPUHP_AP_OTHER_ONLINE);
+	vac_clock_unregister(kvm_vac);
+	cpuhp_remove_state(CPUHP_AP_X86_KVM_CLK_ONLINE);
+}

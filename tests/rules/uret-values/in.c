@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+static struct kvm_user_return_msrs __percpu *user_return_msrs;
+
+/* Near misses: no per-CPU variable, another; the label in another function. */
+static struct kvm_user_return_msrs *user_return_msrs_copy;
+static struct other_msrs __percpu *user_return_msrs_other;
+
+static int kvm_x86_vendor_init(void)
+{
+	int r = first();
+
+	if (r)
+		goto out_undo;
+	return 0;
+
+out_undo:
+	undo();
+out_free_x86_emulator_cache:
+	last();
+	return r;
+}
+
+static int other_init(void)
+{
+	if (first())
+		goto out_free_x86_emulator_cache;
+	return 0;
+out_free_x86_emulator_cache:
+	return -ENOMEM;
+}

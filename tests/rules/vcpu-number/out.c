@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	r = one(vcpu);
+	if (r)
+		return r;
+	r = two(vcpu);
+	if (r)
+		goto fail;
+	last(vcpu);
+	vcpu->arch.vac_vcpu = vac_vcpu_add(kvm_vac);
+	return 0;
+
+fail:
+	undo(vcpu);
+	return r;
+}
+
+void kvm_arch_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	int index;
+
+	index = lock();
+	undo(vcpu);
+	unlock(index);
+	vac_vcpu_del(kvm_vac);
+}
+
+/* Near misses: what else is done to a vCPU. */
+int kvm_arch_vcpu_precreate(struct kvm *kvm, unsigned int id)
+{
+	return 0;
+}
+
+void kvm_arch_vcpu_postcreate(struct kvm_vcpu *vcpu)
+{
+	last(vcpu);
+}

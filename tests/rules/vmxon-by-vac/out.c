@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+static void vmx_emergency_disable(void)
+{
+	struct area *one;
+
+	list_for_each_entry(one, &areas, link)
+		vmcs_clear(one->vmcs);
+}
+
+static int vmx_hardware_enable(void)
+{
+	int cpu = raw_smp_processor_id();
+
+	/* another host's need */
+	if (enlightened && !page_of(cpu))
+		return -EFAULT;
+
+	if (enable_ept)
+		ept_sync_global();
+
+	return 0;
+}
+
+static void vmx_hardware_disable(void)
+{
+	clear_all();
+
+	reset_host();
+}
+
+static void start(void)
+{
+	vac_vmx_emergency_register(kvm_vac, vmx_emergency_disable);
+	cpu_emergency_register_virt_callback(other_disable);
+}
+
+static void stop(void)
+{
+	cpu_emergency_unregister_virt_callback(other_disable);
+	vac_vmx_emergency_unregister(kvm_vac);
+}
+
+/* Near misses: the same calls and words where they are no switch of this CPU. */
+static bool guest_may_vmxon(u64 cr4)
+{
+	if (cr4_read_shadow() & X86_CR4_OTHER)
+		intel_pt_handle_vmx(1);
+	if (cpu_vmxoff())
+		return false;
+	return cr4 & X86_CR4_VMXE;
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "linux.h"
+
+#define STR(x) #x
+#define XSTR(x) STR(x)
+
+/*
+ * quiet, cryptomgr.notests: every character and every second costs in a machine in a machine.
+ * no_timer_check: the timer is late where the CPUs are emulated, not broken.
+ * reboot=t: the reset is a triple fault, which needs no device.
+ */
+#define COMMAND_LINE "console=ttyS0,115200n8 quiet panic=-1 reboot=t cryptomgr.notests " \
+	"no_timer_check nokaslr mitigations=off random.trust_cpu=on " \
+	"initcall_blacklist=init_hw_perf_events,cmos_init"
+
+static char why[1200];
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
+}
+
+static __attribute__((format(printf, 3, 4)))
+int fail(struct linux_guest *g, int err, const char *fmt, ...)
+{
+	unsigned int i;
+	va_list ap;
+	int n;
+
+	n = snprintf(why, sizeof(why), "guest on %s: ", g->device);
+	va_start(ap, fmt);
+	n += vsnprintf(why + n, sizeof(why) - n, fmt, ap);
+	va_end(ap);
+	for (i = 0; i < 4; i++)
+		if (*g->last[i] && n < (int)sizeof(why))
+			n += snprintf(why + n, sizeof(why) - n, "%s%s", i ? " | " : "; it wrote: ",
+				      g->last[i]);
+	return err;
+}
+
+const char *linux_why(void)
+{
+	return why;
+}
+
+static _Noreturn void run_qemu(const char *device)
+{
+	static const char * const args[] = {
+		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-smp", XSTR(LINUX_CPUS),
+		"-m", "192", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,"
+		"auto-kernel-cmdline=off", "-serial", "stdio", "-kernel", "/guest/vmlinux",
+		"-initrd", "/guest/initramfs", "-append", COMMAND_LINE, NULL
+	};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (strcmp(device, "/dev/kvm") &&
+	    (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	     mount(device, "/dev/kvm", NULL, MS_BIND, NULL)))
+		fprintf(stderr, "cannot put %s at /dev/kvm: %s\n", device, strerror(errno));
+	else
+		execv("/usr/bin/qemu-system-x86_64", (char **)args);
+	fprintf(stderr, "cannot run QEMU: %s\n", strerror(errno));
+	_exit(127);
+}
+
+int linux_start(struct linux_guest *g, const char *device)
+{
+	int to[2], from[2];
+
+	memset(g, 0, sizeof(*g));
+	snprintf(g->device, sizeof(g->device), "%s", device);
+	if (pipe2(to, O_CLOEXEC))
+		return fail(g, -errno, "pipe: %s", strerror(errno));
+	if (pipe2(from, O_CLOEXEC)) {
+		close(to[0]);
+		close(to[1]);
+		return fail(g, -EMFILE, "no pipe");
+	}
+	g->pid = fork();
+	if (!g->pid) {
+		dup2(to[0], 0);
+		dup2(from[1], 1);
+		dup2(from[1], 2);
+		run_qemu(device);
+	}
+	close(to[0]);
+	close(from[1]);
+	g->in = to[1];
+	g->out = from[0];
+	fcntl(g->out, F_SETFL, O_NONBLOCK);
+	if (g->pid < 0) {
+		g->pid = 0;
+		close(g->in);
+		close(g->out);
+		return fail(g, -EAGAIN, "fork failed");
+	}
+	return 0;
+}
+
+static const char *numbers(const char *text, const char *name, int base, unsigned long *value)
+{
+	char *at = strstr(text, name);
+	int i;
+
+	if (!at)
+		return NULL;
+	at += strlen(name);
+	for (i = 0; i < LINUX_CPUS; i++) {
+		value[i] = strtoul(at, &at, base);
+		if (*at == ',')
+			at++;
+		else if (i < LINUX_CPUS - 1)
+			return NULL;
+	}
+	return at;
+}
+
+static void take(struct linux_guest *g, const char *line)
+{
+	unsigned long n, rounds[LINUX_CPUS], mark[LINUX_CPUS], uptime, wrong;
+	char *beat = strstr(line, "guest: beat ");
+	int cpus, i;
+
+	if (beat && sscanf(beat, "guest: beat %lu cpus=%d uptime=%lu wrong=%lu",
+			   &n, &cpus, &uptime, &wrong) == 4) {
+		g->cpus = cpus;
+		if (!numbers(beat, "rounds=", 10, rounds) || !numbers(beat, "mark=", 16, mark))
+			return;		/* one CPU only: cpus says so */
+		for (i = 0; i < LINUX_CPUS; i++) {
+			g->rounds[i] = rounds[i];
+			g->mark[i] = mark[i];
+		}
+		g->beats = n + 1;
+		g->uptime_ms = uptime;
+		g->wrong = wrong;
+		return;
+	}
+	if (*line) {
+		memmove(g->last[0], g->last[1], 3 * sizeof(g->last[0]));
+		snprintf(g->last[3], sizeof(g->last[3]), "%.190s", line);
+	}
+}
+
+int linux_look(struct linux_guest *g)
+{
+	char chunk[512];
+	ssize_t n, i;
+	int status;
+
+	if (!g->pid)
+		return fail(g, -ESRCH, "it has ended");
+	while ((n = read(g->out, chunk, sizeof(chunk))) > 0) {
+		for (i = 0; i < n; i++) {
+			if (chunk[i] != '\n') {
+				if (chunk[i] >= ' ' && g->used < sizeof(g->line) - 1)
+					g->line[g->used++] = chunk[i];
+				continue;
+			}
+			g->line[g->used] = '\0';
+			g->used = 0;
+			take(g, g->line);
+		}
+	}
+	if (waitpid(g->pid, &status, WNOHANG) != g->pid)
+		return 0;
+	close(g->in);
+	close(g->out);
+	g->pid = 0;
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return -ESRCH;
+	return fail(g, -ECHILD, "QEMU ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+/* One look, after at most a fifth of a second of waiting for something to see. */
+static int look_again(struct linux_guest *g)
+{
+	struct pollfd out = { .fd = g->out, .events = POLLIN };
+
+	poll(&out, 1, 200);
+	return linux_look(g);
+}
+
+int linux_wait_up(struct linux_guest *g, int seconds)
+{
+	long end = now_ms() + seconds * 1000L;
+	int r = linux_look(g);
+
+	while (!r && !g->beats && now_ms() < end)
+		r = look_again(g);
+	if (r)
+		return *why ? r : fail(g, r, "it ended before its init counted");
+	return g->beats ? 0 : fail(g, -ETIMEDOUT, "no sign of its init after %d s", seconds);
+}
+
+int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds)
+{
+	long end = now_ms() + seconds * 1000L;
+	unsigned long from[LINUX_CPUS], beats;
+	int i, r = linux_look(g);
+
+	memcpy(from, g->rounds, sizeof(from));
+	for (beats = g->beats; !r; r = look_again(g)) {
+		for (i = 0; i < LINUX_CPUS && g->rounds[i] >= from[i] + rounds; i++)
+			;
+		if (g->wrong)
+			return fail(g, -EILSEQ, "%lu rounds of its work came out wrong", g->wrong);
+		if (i == LINUX_CPUS)
+			return 0;
+		if (now_ms() >= end)
+			return fail(g, -ETIMEDOUT, "CPU %d did %lu rounds in %d s (%lu beats)", i,
+				    g->rounds[i] - from[i], seconds, g->beats - beats);
+	}
+	return fail(g, r, "it ended");
+}
+
+long long linux_mark(const struct linux_guest *g)
+{
+	int i;
+
+	for (i = 1; i < LINUX_CPUS; i++)
+		if (g->mark[i] != g->mark[0])
+			return -1;
+	return g->mark[0];
+}
+
+int linux_stop(struct linux_guest *g, int seconds)
+{
+	long end = now_ms() + seconds * 1000L;
+	int r = linux_look(g);
+
+	if (!r && write(g->in, "stop\n", 5) != 5)
+		return fail(g, -EPIPE, "its console takes no input");
+	while (!r && now_ms() < end)
+		r = look_again(g);
+	if (r == -ESRCH)
+		return 0;
+	if (!r) {
+		kill(g->pid, SIGKILL);
+		waitpid(g->pid, NULL, 0);
+		close(g->in);
+		close(g->out);
+		g->pid = 0;
+		return fail(g, -ETIMEDOUT, "it did not stop in %d s, and was killed", seconds);
+	}
+	return r;
+}

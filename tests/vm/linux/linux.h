@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stock Linux guests in stock QEMU, each on a KVM device of our choice: for programs that run
+ * inside the emulated machine with the folder that tests/vm/linux/collect made.
+ *
+ * QEMU opens /dev/kvm and nothing else, so each one sees its device there, by a private mount.
+ * Functions return 0 or -errno; linux_why() has the reason, and the end of the guest's console.
+ */
+#ifndef LINUX_H
+#define LINUX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define LINUX_CPUS	2
+
+struct linux_guest {
+	char device[48];
+	pid_t pid;		/* QEMU; 0 when it has ended */
+	int in, out;		/* of the guest's console */
+	char line[512];
+	unsigned int used;
+	char last[4][200];	/* the last lines that are no beats */
+	/* What its last beat said; beats is 0 until it has reached its init. */
+	unsigned long beats, uptime_ms, wrong;
+	int cpus;
+	unsigned long rounds[LINUX_CPUS];
+	unsigned int mark[LINUX_CPUS];	/* EBX of CPUID leaf 0x40000001 */
+};
+
+/* "/dev/kvm" is taken as it is. */
+int linux_start(struct linux_guest *g, const char *device);
+/* Takes in what the guest wrote; -ESRCH when QEMU has ended. */
+int linux_look(struct linux_guest *g);
+/* Until its init counts, on all CPUs. */
+int linux_wait_up(struct linux_guest *g, int seconds);
+/* Until each CPU has done so many more rounds (about 50 a second), none of them wrong. */
+int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds);
+/* The mark on all CPUs, which must agree; -1 if not. */
+long long linux_mark(const struct linux_guest *g);
+/* Asks the guest to reset; QEMU then ends with status 0. */
+int linux_stop(struct linux_guest *g, int seconds);
+const char *linux_why(void);
+
+#endif

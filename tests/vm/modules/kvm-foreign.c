@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
+ *
+ * The parameter "as" chooses one: major, size, tag. It never stays loaded: if
+ * vac admits it, it leaves again and says so with -ECANCELED.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <vac.h>
+
+static char *as = "major";
+module_param(as, charp, 0);
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static void nothing_void(void)
+{
+}
+
+static int __init foreign_init(void)
+{
+	struct vac_instance_desc desc = {
+		.size = sizeof(desc),
+		.major = VAC_MAJOR,
+		.owner = THIS_MODULE,
+		.tag = "foreign",
+		.snapshot = "none",
+		.snapshot_digest = "none",
+		.rules_digest = "none",
+		.patches = "none",
+		.cpu_enable = nothing,
+		.cpu_disable = nothing_void,
+		.rebooting = nothing_void,
+	};
+	struct vac_instance *inst;
+
+	if (!strcmp(as, "major"))
+		desc.major = VAC_MAJOR + 1;
+	else if (!strcmp(as, "size"))
+		desc.size = 8;
+	else if (!strcmp(as, "tag"))
+		desc.tag = "Foreign";
+	inst = vac_instance_register(&desc);
+	if (IS_ERR(inst))
+		return PTR_ERR(inst);
+	vac_instance_unregister(inst);
+	return -ECANCELED;
+}
+module_init(foreign_init);
+
+MODULE_IMPORT_NS(VAC);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("A test's module that vac must refuse");
