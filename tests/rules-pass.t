@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Every rule of the repository turns tests/rules/<rule>/in.c into out.c, with as many hits as its

@@ -17,6 +17,7 @@
 #include <asm/virtext.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /* MSR_AMD64_TSC_RATIO is an 8.32 fixed point number; this is 1.0. */
 #define TSC_RATIO_ONE	(1ULL << 32)
@@ -94,6 +95,7 @@ bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid)
 	if (held >> 32 != (u32)c->asid_generation)
 		held = c->asid_generation << 32;
 	this_cpu_write(*inst->asids, held + 1);
+	trace_vac_svm_asid_alloc(inst->desc.tag, *generation, *asid, flush);
 	return flush;
 }
 VAC_EXPORT(vac_svm_asid_alloc);

@@ -25,6 +25,25 @@ TRACE_EVENT(vac_vcpu_load,
 				   { 2, "vcpu" }))
 );
 
+TRACE_EVENT(vac_svm_asid_alloc,
+	TP_PROTO(const char *tag, u64 generation, u32 asid, bool flush),
+	TP_ARGS(tag, generation, asid, flush),
+	TP_STRUCT__entry(
+		__string(tag, tag)
+		__field(u64, generation)
+		__field(u32, asid)
+		__field(bool, flush)
+	),
+	TP_fast_assign(
+		__assign_str(tag, tag);
+		__entry->generation = generation;
+		__entry->asid = asid;
+		__entry->flush = flush;
+	),
+	TP_printk("instance %s generation %llu asid %u flush %d", __get_str(tag),
+		  __entry->generation, __entry->asid, __entry->flush)
+);
+
 #endif /* VAC_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

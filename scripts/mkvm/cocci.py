@@ -58,7 +58,7 @@ def apply(rule, path, content, store):
     text = counted(rule)
     macros = PARSE.read_bytes()
     options = rule.head.get("options", "").split()
-    key = digest.of_bytes("cocci 2", version(), macros, text, path, content)
+    key = digest.of_bytes("cocci", version(), macros, text, path, content)
     held = store.get(key)
     if held is None:
         held = _spatch(rule, text, options, path, content)

@@ -26,7 +26,7 @@ class Patch:
             return self._semantic(files, store)
         if self.path.suffix == ".tokens":
             return self._tokens(files)
-        key = digest.of_bytes("patch 1", self.content, digest.of_tree(files))
+        key = digest.of_bytes("patch", self.content, digest.of_tree(files))
         held = store.get(key)
         if held is None:
             held = self._unified(files, manifest)

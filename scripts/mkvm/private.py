@@ -37,7 +37,7 @@ def choose(files, store):
 
 def _look(path, content, store):
     """What one file defines and how it uses names."""
-    key = digest.of_bytes("private 1", path[-2:], content)
+    key = digest.of_bytes("private", path[-2:], content)
     held = store.get(key)
     if held is None:
         held = _study(path, content)

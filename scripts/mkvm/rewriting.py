@@ -73,7 +73,7 @@ def apply_rules(rules, files, store, workers=WORKERS):
 
 def _one_file(path, content, todo, store):
     """One file, all its rules, in order."""
-    key = digest.of_bytes("file 1", cocci.version(), cocci.PARSE.read_bytes(), path, content,
+    key = digest.of_bytes("file", cocci.version(), cocci.PARSE.read_bytes(), path, content,
                           *(f"{rule.name} {rule.digest} {expected}" for rule, expected in todo))
     held = store.get(key)
     if held is not None:

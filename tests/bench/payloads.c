@@ -35,7 +35,7 @@ INLINE uint64_t rdtsc(void)
 INLINE void done(void)
 {
 	for (;;)
-		asm volatile("outl %0, %1" : : "a"(0), "Nd"((uint16_t)PORT_DONE) : "memory");
+		asm volatile("outl %0, %1" : : "a"(0), "Nd"((uint16_t)PORT_DONE));
 }
 
 INLINE void apic_write(uint32_t reg, uint32_t value)

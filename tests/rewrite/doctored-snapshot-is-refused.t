@@ -33,10 +33,10 @@ def main():
 
     status, said, err = rewrite(true, out)
     tap.ok(status == 0 and Path(said).is_dir(), "the true snapshot is rewritten", err)
-    out = tap.folder / "refused"
 
     def refused(changes, claim, *patterns):
         source = doctored(tap.folder / "snapshot", changes)
+        out = tap.folder / f"refused-{tap.count}"
         status, _, err = rewrite(source, out)
         missing = [one for one in patterns if not re.search(one, err)]
         tap.ok(status == 3 and not missing and not out.exists(), claim, f"status {status}",
@@ -67,6 +67,7 @@ def main():
 
     source = doctored(tap.folder / "snapshot", {})
     (source / SVM).write_text(svm + "\n")
+    out = tap.folder / "refused"
     status, _, err = rewrite(source, out)
     tap.has(err if status == 3 else "", ["digest differs"], "files that fit no longer the digest")
     status, _, err = rewrite(true, out, tag="6.1")

@@ -37,8 +37,7 @@ def main():
         "stray.patch": diff("tools/testing/selftests/kvm/x.c", "int x;\n", "int y;\n"),
         "half.patch": diff(OTHER, other, "/* half */\n" + other)
         + diff(FILE, text.replace(line, "#include <nowhere.h>"), first),
-        "fuzzy.patch": diff(FILE, text, first).replace(
-            f" {line}\n+", f" {line} // foreign\n+", 1),
+        "fuzzy.patch": diff(FILE, text, first).rstrip("\n") + " /* foreign */\n",
         "empty.patch": "nothing of a patch\n",
         "sprinkle.cocci": "@sprinkle@\nposition hit;\n@@\nkvm_stats_read@hit(...)\n{\n"
                           "+\tmight_sleep();\n\t...\n}\n",
@@ -71,9 +70,10 @@ def main():
                 "and rewrite.diff shows them")
 
     def refused(claim, *names, words=()):
-        status, _, err = apply("refused", *names)
+        out = f"refused-{tap.count}"
+        status, _, err = apply(out, *names)
         missing = [word for word in words if word not in err]
-        tap.ok(status == 3 and not missing and not (tap.folder / "refused").exists(), claim,
+        tap.ok(status == 3 and not missing and not (tap.folder / out).exists(), claim,
                f"status {status}", f"missing: {missing}", err)
 
     refused("a diff out of order is refused, by file and hunk", "second.patch",

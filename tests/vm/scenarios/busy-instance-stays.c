@@ -4,7 +4,7 @@
  * that led to it, a VM, a vCPU. The last close makes it removable. vac cannot be removed while
  * an instance is loaded.
  *
- * fails when: TO BE FILLED
+ * fails when: an open file does not pin its module (mutant file-does-not-pin).
  */
 #include <errno.h>
 #include <fcntl.h>

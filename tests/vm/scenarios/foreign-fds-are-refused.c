@@ -4,7 +4,8 @@
  * of /dev/null is (hazard 22): SEV mirror and migration, the kvm-vfio device, irqfd. And
  * wherever it can tell, one of its own is treated otherwise, so the check is a check.
  *
- * fails when: TO BE FILLED
+ * fails when: both sides are one KVM: with stock kvm on both sides the SEV mirror and
+ * migration of "the other's" VM are answered differently.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,8 @@
  *
  * /modules/kvm-foreign.ko asks for admission in ways that vac must refuse.
  *
- * fails when: TO BE FILLED
+ * fails when: stock KVM is let in, or any interface is taken (mutants stock-may-come,
+ * any-interface-will-do).
  */
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,8 @@
  * back: the emulated machine's clock cannot wake it from the real thing. It stops tasks and
  * devices, but does not call syscore operations; `mem` with the level "core" does (hazard 2).
  *
- * fails when: TO BE FILLED
+ * fails when: vac does not switch virtualization on again at resume (mutant
+ * resume-forgets).
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"

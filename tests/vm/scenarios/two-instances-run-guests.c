@@ -4,7 +4,8 @@
  * is the first one loaded; each has its own names; either can be unloaded first while the
  * guests of the other go on, and be loaded again beside them.
  *
- * fails when: TO BE FILLED
+ * fails when: the first instance to finish turns virtualization off under the other (mutant
+ * svme-off-with-first-instance).
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"

@@ -5,7 +5,7 @@
  * One line a second on the console, where CPU i has done rounds[i] of work and sees mark[i]
  * in CPUID leaf 0x40000001, register EBX, right now (KVM leaves it 0):
  *
- *	guest: beat <n> cpus=<online> uptime=<ms> wrong=<bad rounds> rounds=<n>,<n>... mark=<hex>,<hex>...
+ *	guest: beat <n> cpus=<online> uptime=<ms> wrong=<bad rounds> rounds=<n>,... mark=<hex>,...
  *
  * A line "stop" on the console ends it, by the reset that makes QEMU exit.
  */

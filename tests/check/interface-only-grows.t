@@ -1,0 +1,113 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# An instance that was built against an older vac of the same major runs on this one: nothing that
+# tests/abi/vac-1.abi promises is gone or has changed. More is allowed, and said.
+# It failed when an export was taken away, when a parameter got another type, when a member of
+# struct vac_instance_desc was inserted, taken out or got another type, whether or not something was
+# added to its end as well, and when an enumerator got another value. It passed, saying so, when a
+# function was added, and when a member was added to the end.
+#
+# tests/check/interface-only-grows.t --write  promises what vac has now.
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+from sources import ROOT, Check, run, text
+
+MAJOR = re.search(r"#define VAC_MAJOR\s+(\d+)", text("vac/include/vac.h"))[1]
+PROMISE = f"tests/abi/vac-{MAJOR}.abi"
+# A member at its end is how the interface grows: its first member, the size, says who knows it.
+SIZED = "vac_instance_desc"
+
+
+def build():
+    """(vac.o with its debug information, the names that it exports)."""
+    kernel = os.environ.get("KVER") or run("scripts/sources", "kver", "newest")[1]
+    if not kernel:
+        return None, "there is no kernel to build vac for; next: apt-get update"
+    out = ROOT / "build" / "check" / "vac.ko"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    status, _, err = run("scripts/build", "vac", "--kernel", kernel, "--out", out)
+    if status:
+        return None, err
+    rows = [line.split("\t") for line in out.with_suffix(".symvers").read_text().splitlines()]
+    return rows[0][2] + ".o", [row[1] for row in rows]
+
+
+def describe(folder, built, exports):
+    """The interface of a module, as libabigail writes it: exported functions, types of vac.h."""
+    names, public = folder / "exports", folder / "public.o"
+    names.write_text("\n".join(exports) + "\n")
+    subprocess.run(["objcopy", f"--keep-global-symbols={names}", built, public], check=True)
+    headers = os.path.join(os.path.dirname(built), "include")
+    status, out, err = run("abidw", "--headers-dir", headers, "--drop-private-types",
+                           "--no-show-locs", "--no-corpus-path", "--no-comp-dir-path", public)
+    if status or "<abi-corpus" not in out:
+        raise SystemExit(f"abidw: {err or 'no interface found'}")
+    return re.sub(r" path='[^']*/", " path='", out) + "\n"
+
+
+def sized(tree):
+    return tree.find(f".//class-decl[@name='{SIZED}'][@size-in-bits]")
+
+
+def without_growth(now, promise):
+    """(the interface without new members at the end, what is new in it).
+
+    abidiff could be told to overlook them, but then overlooks changes before them as well.
+    """
+    new, old = sized(now), sized(promise)
+    members = new.findall("data-member")
+    extra = members[len(old.findall("data-member")):]
+    for member in extra:
+        new.remove(member)
+    if extra:
+        new.set("size-in-bits", old.get("size-in-bits"))
+    promised = {one.get("name") for one in promise.iter("elf-symbol")}
+    return now, [f"{SIZED}.{member.find('var-decl').get('name')}" for member in extra] + sorted(
+        f"{one.get('name')}()" for one in now.iter("elf-symbol")
+        if one.get("name") not in promised)
+
+
+def compare(check, now):
+    reduced = check.folder / "reduced.abi"
+    tree, grown = without_growth(ElementTree.parse(now), ElementTree.parse(ROOT / PROMISE))
+    tree.write(reduced)
+    status, out, err = run("abidiff", "--no-show-locs", "--harmless", "--no-added-syms",
+                           ROOT / PROMISE, reduced)
+    check.ok(status == 0, f"vac keeps all of {PROMISE}",
+             f"{PROMISE}:1: vac broke its interface; next: undo it, or add a function beside it",
+             out or err)
+    if grown and not status:
+        print(f"# vac has grown by {', '.join(grown)}; next: "
+              f"{os.path.relpath(__file__, ROOT)} --write, to promise it")
+
+
+def main():
+    check = Check()
+    check.need("abidw", "abigail-tools")
+    built, exports = build()
+    if built is None:
+        check.ok(False, "vac builds", exports)
+        check.done()
+    now = check.folder / "now.abi"
+    now.write_text(describe(check.folder, built, exports))
+    if sys.argv[1:] == ["--write"]:
+        shutil.copyfile(now, ROOT / PROMISE)
+        print(f"{PROMISE}: {len(exports)} functions")
+        return
+    listed = set(re.findall(r"<elf-symbol name='(\w+)'", now.read_text()))
+    check.none("libabigail sees each exported function",
+               (f"vac/{name}: exported, and not in the description; next: look at abidw's output"
+                for name in sorted(set(exports) - listed)))
+    compare(check, now)
+    check.done()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run a module's build; when it fails, the last line says what it lacked.
+#
+# usage: build.sh MODULE COMMAND... [KBUILD_EXTRA_SYMBOLS=FILE]
+#
+# dkms keeps the output as make.log and starts this itself, since a make around
+# it would have the last word.
+set -eu
+
+module=$1
+shift
+refuse() {
+	echo "$module: not built for this kernel: $1" >&2
+	exit 2
+}
+
+for word; do
+	case $word in
+	KBUILD_EXTRA_SYMBOLS=*)
+		[ -f "${word#*=}" ] ||
+			refuse "multi-kvm is not installed for it (no ${word#*=})"
+		;;
+	esac
+done
+
+# The messages are read below; kbuild itself drops LC_ALL.
+unset LC_ALL
+export LANG=C LC_CTYPE=C LC_MESSAGES=C
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+status=0
+{ { { "$@" 2>&1; echo "$?" >&3; } | tee "$log" >&4; } 3>&1 | { read -r code; exit "$code"; }; } \
+	4>&1 || status=$?
+[ "$status" -ne 0 ] || exit 0
+
+first=$(sed -n \
+	-e 's/^ERROR: modpost: "\(vac_[^"]*\)" \[.*\] undefined!.*/this multi-kvm has no \1()/p' \
+	-e 's/^ERROR: modpost: "\([^"]*\)" \[.*\] undefined!.*/the kernel does not export \1/p' \
+	-e 's/^\(.*\): error: implicit declaration of function .\([A-Za-z0-9_]*\).*/the kernel has no \2() (\1)/p' \
+	-e 's/^\(.*\): fatal error: \(.*\): No such file.*/the kernel has no header \2 (\1)/p' \
+	-e "s/^ld: .*: \(multiple definition of .*\);.*/\1/p" \
+	-e 's/^\(.*\): error: \(.*\)/\2 (\1)/p' "$log" | head -n 1)
+refuse "${first:-see the messages above}"
