@@ -3,9 +3,9 @@
  * usage: measure DEVICE MODULE...     loads the modules, then measures exits on DEVICE
  *        measure - MODULE...          measures the time that loading them takes
  *
- * A module written +NAME is loaded before anything is measured. Runs in tests/vm/machine,
- * started by tests/bench/run. By the machine's instruction clock the TSC of host and guest
- * counts instructions. Lines of the report, fields separated by tabs, after "# bench:":
+ * A module written +NAME is loaded before anything is measured. tests/bench/run starts
+ * this in tests/vm/machine. By that machine's instruction clock the TSC of host and guest
+ * counts instructions. Lines of the report, fields by tabs, after "# bench:":
  *   what, unit, where it is handled (kernel, user, switch, load), median, least, samples
  */
 #define _GNU_SOURCE
@@ -73,6 +73,11 @@ static int run(struct vcpu *v)
 	return -EIO;
 }
 
+static void *samples_of(struct vcpu *v)
+{
+	return vm_gpa(v->vm, TOUCH_GPA + v->id * TOUCH_SIZE);
+}
+
 /* A VM whose memory the host has, and that no vCPU ever touched. */
 static int create(struct vm **vm, unsigned int flags, int vcpus)
 {
@@ -82,16 +87,11 @@ static int create(struct vm **vm, unsigned int flags, int vcpus)
 	while (!r && vcpus--) {
 		r = vcpu_create(*vm, &v);
 		if (!r)
-			memset(vm_gpa(*vm, TOUCH_GPA + v->id * TOUCH_SIZE), 1, TOUCH_SIZE);
+			memset(samples_of(v), 1, TOUCH_SIZE);
 	}
 	if (!r)
 		memset((*vm)->dirty, 1, DIRTY_PAGES * GUEST_PAGE);
 	return r;
-}
-
-static void *samples_of(struct vcpu *v)
-{
-	return vm_gpa(v->vm, TOUCH_GPA + v->id * TOUCH_SIZE);
 }
 
 static void exits(const char *what, const char *where, unsigned int flags, guest_fn *fn)
@@ -327,7 +327,9 @@ static double now_ms(void)
 /* halt_poll_ns=0: a halted vCPU sleeps at once, so that each halt costs the same. */
 static const char *parameters(const char *file)
 {
-	return strncmp(file, "kvm", 3) || !strcmp(file, "kvm-amd") ? "" : "halt_poll_ns=0";
+	bool core = !strncmp(file, "kvm", 3) && strcmp(file, "kvm-amd");
+
+	return core ? "halt_poll_ns=0" : "";
 }
 
 static void insert(char **modules, bool given)

@@ -104,14 +104,16 @@ GUEST void bench_vmmcall(struct guest_area *a)
 {
 	uint64_t rax;
 
-	SAMPLE_EACH(a, asm volatile("vmmcall" : "=a"(rax) : "0"(NO_HYPERCALL) : "memory"));
+	SAMPLE_EACH(a, asm volatile("vmmcall" : "=a"(rax) : "0"(NO_HYPERCALL)
+				    : "memory"));
 }
 
 GUEST void bench_port(struct guest_area *a)
 {
 	uint32_t v;
 
-	SAMPLE_EACH(a, asm volatile("inl %1, %0" : "=a"(v) : "Nd"((uint16_t)PORT_SCRATCH)));
+	SAMPLE_EACH(a, asm volatile("inl %1, %0" : "=a"(v)
+				    : "Nd"((uint16_t)PORT_SCRATCH)));
 }
 
 GUEST void bench_hlt(struct guest_area *a)

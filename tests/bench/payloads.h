@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The payloads of payloads.c. They run in guests: only their addresses are of use here. */
+/* The payloads of payloads.c, which run in guests: only their addresses are of use. */
 #ifndef BENCH_PAYLOADS_H
 #define BENCH_PAYLOADS_H
 

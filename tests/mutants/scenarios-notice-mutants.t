@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Claim: each mediation of vac is missed by a scenario when it is gone.
+"""Claim: each mediation is missed by a scenario when it is gone.
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
-the scenario that must fail on it. The instances are the ones that every scenario uses.
+the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
+instance, tests/mutants/<name>.naive, is a and b built without some rules.
 
 usage: scenarios-notice-mutants.t [NAME]...
 
@@ -34,25 +35,45 @@ class Mutant:
         return failure.Refused(f"mutant {self.name}: {why}")
 
     def modules(self, kver):
-        """A folder of modules like everybody's, but for vac."""
-        source = ROOT / "build/test/mutants" / self.name
+        """A folder of modules like everybody's, but for those with the defect."""
+        ours = ROOT / "build/test" / kver
+        place = ROOT / "build/test/mutants" / self.name / kver
+        place.mkdir(parents=True, exist_ok=True)
+        made = self.naive(kver, ours, place) if "without" in self.head else \
+            self.mutated(kver, place)
+        for module in ours.glob("*.ko"):
+            if module.name not in made:
+                (place / module.name).unlink(missing_ok=True)
+                (place / module.name).symlink_to(module)
+        return place
+
+    def mutated(self, kver, place):
         files = tree.read(ROOT / "vac")
         name = self.head["file"]
         files[name], hits = edit.apply(self, files[name])
         if hits != len(edit.parse(self)):
             raise self.refuse(f"its edits hit {hits} times in {name}")
-        tree.replace(source / "vac", files)
-        place = source / kver
-        place.mkdir(exist_ok=True)
-        for module in (ROOT / "build/test" / kver).glob("*.ko"):
-            link = place / module.name
-            link.unlink(missing_ok=True)
-            if module.name != "vac.ko":
-                link.symlink_to(module)
-        subprocess.run([ROOT / "scripts/build", "vac", "--kernel", kver, "--source",
-                        source / "vac", "--out", place / "vac.ko"], check=True,
-                       stdout=subprocess.DEVNULL)
-        return place
+        source = place.parent / "vac"
+        if not source.is_dir() or tree.read(source) != files:
+            tree.replace(source, files)
+        (place / "vac.ko").unlink(missing_ok=True)
+        build("vac", "--kernel", kver, "--source", source, "--out", place / "vac.ko")
+        return ["vac.ko"]
+
+    def naive(self, kver, ours, place):
+        without = [word for rule in self.head["without"].split() for word in ("--without", rule)]
+        made = []
+        for tag, release in (("a", "newest"), ("b", "oldest")):
+            if tag in self.head.get("tags", "a b").split():
+                made.append(f"kvm-{tag}.ko")
+                (place / made[-1]).unlink(missing_ok=True)
+                build("instance", "--kernel", kver, "--tag", tag, "--from", release,
+                      "--vac", ours / "vac.ko", "--out", place / made[-1], *without)
+        return made
+
+
+def build(*arguments):
+    subprocess.run([ROOT / "scripts/build", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def run(mutant, kver):
@@ -75,8 +96,8 @@ def run(mutant, kver):
 
 def main(names):
     kver = os.environ["KVER"]
-    mutants = [Mutant(path) for path in sorted(Path(__file__).parent.glob("*.mutant"))
-               if not names or path.stem in names]
+    mutants = [Mutant(path) for path in sorted(Path(__file__).parent.iterdir())
+               if path.suffix in (".mutant", ".naive") and (not names or path.stem in names)]
     print(f"1..{len(mutants)}", flush=True)
     failed = 0
     with ThreadPoolExecutor(1) as pool:

@@ -3,7 +3,7 @@
 #
 # The same snapshot, tag and rules give the same package, byte for byte: without the cache, with
 # it, with one worker or two; and the package is complete.
-# It failed when rewrite.diff had times in it, and when hits were kept in the order of arrival.
+# It failed when rewrite.diff had times in it, and when files were left with the user's umask.
 
 import os
 import re

@@ -3,8 +3,8 @@
 #
 # A snapshot is exactly what the manifests declare, whatever kind of source it comes from; a file
 # of KVM that no manifest knows, or one that is missing, stops it by name.
-# It failed when the unknown-file check was left out of Manifest.check(), and when the digest of a
-# tarball's files was taken before its top folder was stripped from their names.
+# It failed when either check was left out of Manifest.check(), and when a tarball's top folder was
+# not stripped from the names.
 
 import shutil
 import sys

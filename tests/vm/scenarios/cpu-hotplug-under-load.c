@@ -5,9 +5,8 @@
  * of any instance. The host-save page of a CPU is the same whoever runs there (hazards 1, 2
  * and 5).
  *
- * fails when: virtualization stays on or off where it must not, only one instance hears of a
- * CPU, or the host-save area changes (mutants svme-stays-on, cpu-comes-online-without,
- * only-first-instance-hears, save-area-of-nobody).
+ * fails when: virtualization stays on or off where it must not, or the host-save area
+ * changes (mutants svme-stays-on, cpu-comes-online-without, save-area-of-nobody).
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"

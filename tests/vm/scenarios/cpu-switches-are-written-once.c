@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claim, on acts, since the emulated CPU has neither a TSC ratio nor a PMU:
+ *  - MSR_AMD64_TSC_RATIO is written whenever the ratio that is due differs from what the CPU has,
+ *    whoever set it, and only then (hazard 10): the kernel's trace of MSR writes says so;
+ *  - the PMU is switched to virtualization on each CPU once, with the first VM of all, and back
+ *    once, with the last (hazard 17); and each instance with VMs hears of each CPU that comes,
+ *    which is when it compensates for a TSC that went back (hazards 2 and 23): the kernel's
+ *    function tracer says so.
+ *
+ * fails when: vac does not remember the ratio or skips it (mutants ratio-forgotten, ratio-skipped),
+ * switches the PMU for each instance (pmu-for-each-instance), or tells the first instance only
+ * (only-first-instance-hears).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../guest/work.h"
+#include "../lib/cpu.h"
+#include "../lib/instances.h"
+#include "../lib/mod.h"
+#include "../lib/sysfs.h"
+#include "../lib/tap.h"
+
+#define TRACE	"/sys/kernel/tracing"
+#define CPUS	2
+
+static void trace_begin(void)
+{
+	sys_write("0", TRACE "/tracing_on");
+	sys_write("\n", TRACE "/trace");
+	sys_write("1", TRACE "/tracing_on");
+}
+
+/* Lines of the trace that hold both words. */
+static int traced(const char *one, const char *two)
+{
+	FILE *f = fopen(TRACE "/trace", "re");
+	char line[256];
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += line[0] != '#' && strstr(line, one) && strstr(line, two);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void tsc_ratio(void)
+{
+	need(sys_write("msr==0xc0000104", TRACE "/events/msr/write_msr/filter"),
+	     "writes of the TSC ratio are filtered");
+	need(sys_write("1", TRACE "/events/msr/write_msr/enable"), "and traced");
+	trace_begin();
+	need(mod_insert("vac-probe", ""), "ratios are set as by two instances");
+	ok_is(traced("write_msr", "80000000"), 2, "the first guest's ratio is written twice");
+	ok_is(traced("write_msr", "c0000000"), 1, "the other's once, between them");
+	ok_is(traced("write_msr", "100000000"), 1, "and 1.0 at the end");
+	ok_is(traced("write_msr", ""), 4, "nothing else is written");
+	ok_errno(mod_remove("vac-probe"), "the probe leaves");
+	sys_write("0", TRACE "/events/msr/write_msr/enable");
+}
+
+static void switches(void)
+{
+	static const char * const functions[] = {
+		"amd_pmu_enable_virt", "amd_pmu_disable_virt", "kvm_arch_hardware_enable*",
+	};
+	const struct payload *p = payload_find("compute");
+	struct work *w[2];
+	char name[64];
+	int t;
+
+	/* One name a write; each adds to those before. */
+	for (t = 0; t < 3; t++)
+		need(sys_write(functions[t], TRACE "/set_ftrace_filter"), "%s is chosen",
+		     functions[t]);
+	need(sys_write("function", TRACE "/current_tracer"), "and traced");
+	trace_begin();
+	need(work_start(&w[0], "/dev/kvm-a", p, 1, 0, 0), "a guest of a runs");
+	ok_is(traced("amd_pmu_enable_virt", ""), CPUS, "the PMU is switched once a CPU");
+	need(work_start(&w[1], "/dev/kvm-b", p, 1, 0, 0), "a guest of b runs beside it");
+	ok_is(traced("amd_pmu_enable_virt", ""), CPUS, "and not again");
+	trace_begin();
+	ok_errno(cpu_online(1, 0), "CPU 1 goes");
+	ok_is(traced("amd_pmu_disable_virt", ""), 1, "its PMU is switched back");
+	ok_errno(cpu_online(1, 1), "CPU 1 comes");
+	for (t = 0; t < 2; t++) {
+		snprintf(name, sizeof(name), "kvm_arch_hardware_enable__%s", tags[t]);
+		ok_is(traced(name, ""), 1, "instance %s hears of it", tags[t]);
+	}
+	trace_begin();
+	ok_errno(work_stop(w[0]), "the guest of a stops");
+	ok_is(traced("amd_pmu_disable_virt", ""), 0, "the PMU stays switched for b");
+	ok_errno(work_stop(w[1]), "the guest of b stops");
+	ok_is(traced("amd_pmu_disable_virt", ""), CPUS, "then it is switched back once a CPU");
+	sys_write("nop", TRACE "/current_tracer");
+	sys_write("\n", TRACE "/set_ftrace_filter");
+}
+
+int main(void)
+{
+	load_two();
+	tsc_ratio();
+	switches();
+	unload_two();
+	return tap_end();
+}
