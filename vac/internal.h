@@ -114,7 +114,8 @@ int vac_sysfs_add(struct vac_instance *inst);
 void vac_debugfs_init(void);
 void vac_debugfs_exit(void);
 
-/* uret.c; all on this CPU, interrupts off */
+/* uret.c; on this CPU */
+void vac_uret_change_instance(void);
 void vac_uret_cpu_on(void);
 void vac_uret_cpu_off(void);
 bool vac_uret_registered(unsigned int cpu);

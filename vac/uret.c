@@ -41,11 +41,22 @@ static struct {
 
 static DEFINE_PER_CPU(struct uret_cpu, uret_cpu);
 
+static void restore_host(struct uret_cpu *c)
+{
+	unsigned int slot, count = READ_ONCE(uret.count);
+
+	for (slot = 0; slot < count; slot++) {
+		if (c->values[slot].host == c->values[slot].current_value)
+			continue;
+		wrmsrl(uret.msrs[slot], c->values[slot].host);
+		c->values[slot].current_value = c->values[slot].host;
+	}
+}
+
 /* Return to user space, or cpu_off() by IPI, which may interrupt the former. */
 static void on_user_return(struct user_return_notifier *urn)
 {
 	struct uret_cpu *c = container_of(urn, struct uret_cpu, urn);
-	unsigned int slot, count = READ_ONCE(uret.count);
 	unsigned long flags;
 
 	local_irq_save(flags);
@@ -54,12 +65,7 @@ static void on_user_return(struct user_return_notifier *urn)
 		user_return_notifier_unregister(urn);
 	}
 	local_irq_restore(flags);
-	for (slot = 0; slot < count; slot++) {
-		if (c->values[slot].host == c->values[slot].current_value)
-			continue;
-		wrmsrl(uret.msrs[slot], c->values[slot].host);
-		c->values[slot].current_value = c->values[slot].host;
-	}
+	restore_host(c);
 }
 
 static void sample(struct uret_cpu *c, unsigned int slot)
@@ -163,6 +169,15 @@ int vac_uret_set(unsigned int slot, u64 value, u64 mask)
 	return 0;
 }
 VAC_EXPORT(vac_uret_set);
+
+/*
+ * Another instance's vCPU is loaded, preemption off: it sets the MSRs that it
+ * knows. Of one that only the instance before knew, the host's value is due.
+ */
+void vac_uret_change_instance(void)
+{
+	restore_host(this_cpu_ptr(&uret_cpu));
+}
 
 void vac_uret_cpu_on(void)
 {

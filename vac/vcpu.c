@@ -50,6 +50,7 @@ VAC_EXPORT(vac_vcpu_del);
  * @inst: its instance.
  * @vcpu: its number, from vac_vcpu_add().
  *
+ * User-return MSRs go back to the host's values when the instance changes.
  * "Not the same vCPU" is what decides the branch-predictor barrier (hazard 11).
  * From here to vac_vcpu_put() an NMI that wants to know whether a guest runs
  * here is told by this instance (hazard 16).
@@ -68,6 +69,8 @@ enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu)
 		c->last_instance = inst->id;
 	}
 	c->count[last]++;
+	if (last == VAC_LAST_OTHER)
+		vac_uret_change_instance();
 	WRITE_ONCE(c->loaded, inst);
 	trace_vac_vcpu_load(inst->desc.tag, vcpu, last);
 	return last;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: vcpu-number
 // why: a vCPU is told from another by a number of vac's that is never used again, not by its
-//   address, which is
+//   address, which is. It has one before it is loaded for the first time, and nothing after that
+//   fails
 // hazard: 4, 7, 11
 // files: arch/x86/kvm/x86.c   hits: 2
 
@@ -13,8 +14,8 @@ identifier vcpu;
  {
  	...
 + 	vcpu->arch.vac_vcpu = vac_vcpu_add(kvm_vac);
- 	return 0;
- ... when any
+ 	vcpu_load(vcpu);
+ 	...
  }
 
 @del@

@@ -4,7 +4,7 @@
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
 the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
-instance, tests/mutants/<name>.naive, is a and b built without some rules.
+instance, tests/mutants/<name>.naive, is a or b or both, built without some rules.
 
 usage: scenarios-notice-mutants.t [NAME]...
 
@@ -48,7 +48,8 @@ class Mutant:
         return place
 
     def mutated(self, kver, place):
-        files = tree.read(ROOT / "vac")
+        module = self.head.get("of", "vac")
+        files = tree.read(ROOT / "vac" if module == "vac" else ROOT / "build/test" / module)
         name = self.head["file"]
         files[name], hits = edit.apply(self, files[name])
         if hits != len(edit.parse(self)):
@@ -56,9 +57,9 @@ class Mutant:
         source = place.parent / "vac"
         if not source.is_dir() or tree.read(source) != files:
             tree.replace(source, files)
-        (place / "vac.ko").unlink(missing_ok=True)
-        build("vac", "--kernel", kver, "--source", source, "--out", place / "vac.ko")
-        return ["vac.ko"]
+        (place / f"{module}.ko").unlink(missing_ok=True)
+        build("vac", "--kernel", kver, "--source", source, "--out", place / f"{module}.ko")
+        return [f"{module}.ko"]
 
     def naive(self, kver, ours, place):
         without = [word for rule in self.head["without"].split() for word in ("--without", rule)]

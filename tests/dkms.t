@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The DKMS packages and scripts/install, in a clean Debian 12 without Coccinelle, for a
+# kernel whose headers alone are there.
+#
+# It failed when
+#   keep-symvers.sh was left out          kvm-a: "multi-kvm is not installed for it"
+#   AUTOINSTALL was "yes" for all kernels autoinstall of an unsupported one ended with 11
+#   dkms called make, not build.sh        the last line was make's "Error 2"
+#   BUILD_DEPENDS was left out            autoinstall built kvm-tiny before vac
+#   uninstall left the udev rule          the list of files before and after differed
+#   modprobe.d was empty                  the CPU's alias loaded kvm_amd
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ $# -eq 0 ]; then
+	# As whoever runs the tests: what is made under build/ is theirs.
+	kernel=${KVER:-$(scripts/sources kver newest)}
+	package=$(scripts/rewrite --tag a --out build/packages \
+		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest)")")
+	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
+	root=()
+	[ "$(id -u)" -eq 0 ] || root=(sudo -n)
+	if ! "${root[@]}" true 2>/dev/null; then
+		echo "1..0 # SKIP needs root, for a chroot"
+		exit
+	fi
+	if ! command -v debootstrap >/dev/null; then
+		echo "1..0 # SKIP debootstrap is not installed"
+		exit
+	fi
+	# Mounts and processes of the chroot end with the test, whatever ends it.
+	exec "${root[@]}" unshare --mount --pid --fork --kill-child --propagation private \
+		"$0" "$kernel" "$package" "$modules"
+fi
+kernel=$1
+package=$2
+modules=$3
+version=${package##*/kvm-a-}
+unsupported=6.12.0-1-amd64
+
+mkdir -p build/dkms
+exec 9>build/dkms/lock
+flock 9
+folder=$PWD/build/dkms/run
+root=$folder/root
+said=$folder/said
+rm -rf "$folder"
+mkdir -p "$root"
+cleanup() {
+	umount -q "$root/proc" || true
+	rm -rf --one-file-system "$folder"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+count=0
+failed=0
+ok() { # ok CLAIM COMMAND...
+	local claim=$1
+	shift
+	count=$((count + 1))
+	if "$@"; then
+		echo "ok $count - $claim"
+		return
+	fi
+	failed=1
+	echo "not ok $count - $claim"
+	echo "#   false: $*"
+	sed 's/^/#   /' "$said" | tail -n 20
+}
+inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+# run COMMAND...: in the chroot; its output is in $said, its status in $status.
+run() {
+	status=0
+	echo "# $*"
+	inside "$@" >"$said" 2>&1 9>&- || status=$?
+}
+says() { grep -qF -- "$1" "$said"; }
+quiet() { [ ! -s "$said" ]; }
+files() { (cd "$root" && find usr/src etc lib/modules var/lib/dkms | grep -v '/mok\.\|/modules\.' | sort); }
+same_files() { files | diff "$folder/before" - >"$said"; }
+# The last line of what a failed build of PACKAGE VERSION left behind.
+last_line() { tail -n 1 "$root/var/lib/dkms/$1/$2/build/make.log" | tee "$said"; }
+ends_with() { [ "$(last_line "$1" "$2")" = "$1: not built for this kernel: $3" ]; }
+before() { # before A B: A is said in an earlier line than B
+	local first second
+	first=$(grep -nF -m1 -- "$1" "$said" | cut -d: -f1)
+	second=$(grep -nF -m1 -- "$2" "$said" | cut -d: -f1)
+	[ -n "$first" ] && [ -n "$second" ] && [ "$first" -lt "$second" ]
+}
+
+if ! tarball=$(tests/dkms/root "$kernel" 2>"$said"); then
+	echo "1..0 # SKIP debootstrap cannot work here: $(tail -n 1 "$said" | sed 's|//[^/]*||')"
+	exit
+fi
+tar -C "$root" --zstd -xf "$tarball"
+mount -t proc proc "$root/proc"
+mkdir -p "$root/lib/modules/$unsupported/build/include" "$root/work/scripts"
+cp -R dkms.conf vac "$root/work"
+cp -R scripts/install scripts/host "$root/work/scripts"
+cp -R "$package" "$root/work/package"
+install=/work/scripts/install
+files >"$folder/before"
+ok "there is no Coccinelle" test ! -e "$root/usr/bin/spatch"
+
+# Refusals.
+run setpriv --reuid=65534 --clear-groups $install a --package /work/package
+ok "without root it is refused" test "$status" -eq 3
+ok "and told so" says "next: the same command with sudo"
+run $install a --package /work/package --kernel 6.1.0-1-amd64
+ok "without headers it is refused" test "$status" -eq 2
+ok "and the package is named" says "linux-headers-6.1.0-1-amd64"
+run $install a --package /work/package --kernel $unsupported
+ok "an unsupported kernel is refused to who names it" test "$status" -eq 3
+run $install a --uninstall
+ok "that leaves nothing" same_files
+
+# A tiny package out of the same templates, for what does not need a whole KVM.
+tiny() { # tiny VERSION LACKS
+	local to=$root/usr/src/kvm-tiny-$1
+	mkdir "$to"
+	cp vac/build.sh tests/dkms/one.c "$to"
+	sed "s/kvm-a/kvm-tiny/g; s/$version/$1/g" "$package/dkms.conf" >"$to/dkms.conf"
+	printf 'obj-m := kvm-tiny.o\nkvm-tiny-y := one.o\n%s\n' \
+		"${2:+ccflags-y := -DLACKS=$2}" >"$to/Kbuild"
+}
+mkdir "$root/usr/src/multi-kvm-1.0"
+cp -R dkms.conf vac "$root/usr/src/multi-kvm-1.0"
+tiny 1.0 ""
+run dkms add multi-kvm/1.0
+run dkms add kvm-tiny/1.0
+
+# As the postinst of an unsupported kernel does, and by hand.
+run dkms autoinstall -k $unsupported
+ok "autoinstall skips an unsupported kernel" test "$status" -eq 0
+ok "and is quiet about it" quiet
+for one in multi-kvm kvm-tiny; do
+	run dkms install $one/1.0 -k $unsupported
+	ok "dkms install $one ends with 77 there" test "$status" -eq 77
+done
+
+# Failing builds.
+run dkms install kvm-tiny/1.0 -k "$kernel"
+ok "an instance without multi-kvm is not built" test "$status" -eq 10
+ok "its last line says why" ends_with kvm-tiny 1.0 "multi-kvm is not installed for it (no \
+/var/lib/dkms/multi-kvm/kernel-$kernel-x86_64/module/Module.symvers)"
+
+run dkms autoinstall -k "$kernel"
+ok "autoinstall builds what is there" test "$status" -eq 0
+ok "vac before the instance, whose name comes first" before "vac.ko:" "kvm-tiny.ko:"
+run dkms autoinstall -k $unsupported
+ok "autoinstall of an unsupported kernel is still quiet" quiet
+
+tiny 1.1 no_such_export
+run dkms install kvm-tiny/1.1 -k "$kernel"
+ok "a call of what the kernel does not export fails" test "$status" -eq 10
+ok "its last line names it" ends_with kvm-tiny 1.1 "the kernel does not export no_such_export"
+tiny 1.2 vac_from_the_future
+run dkms install kvm-tiny/1.2 -k "$kernel"
+ok "so does one of what this vac does not have" test "$status" -eq 10
+ok "its last line names it, too" \
+	ends_with kvm-tiny 1.2 "this multi-kvm has no vac_from_the_future()"
+for one in 1.0 1.1 1.2; do
+	run dkms remove kvm-tiny/$one --all
+	rm -r "$root/usr/src/kvm-tiny-$one"
+done
+
+# The whole thing, as on a host.
+run $install a --package /work/package
+ok "install builds for every supported kernel here" test "$status" -eq 0
+ok "and says which it skipped" says "$unsupported: skipped"
+updates=$root/lib/modules/$kernel/updates/dkms
+ok "vac.ko and kvm-a.ko are installed" test -f "$updates/vac.ko" -a -f "$updates/kvm-a.ko"
+run modinfo -k "$kernel" -F depends kvm-a
+ok "kvm-a depends on vac" grep -qw vac "$said"
+run modprobe -S "$kernel" --show-depends kvm-a
+ok "modprobe loads vac first" before vac.ko kvm-a.ko
+ok "a udev rule is there, before uaccess is read" \
+	grep -q uaccess "$root/etc/udev/rules.d/65-multi-kvm.rules"
+started=$SECONDS
+run $install a --package /work/package
+ok "a second install builds nothing" test "$status" -eq 0 -a $((SECONDS - started)) -lt 40
+run dkms autoinstall -k "$kernel"
+ok "autoinstall after it has nothing to do" quiet
+
+# The stock module stays out until it is named.
+stock=$folder/stock
+mkdir -p "$stock/lib/modules/$kernel"
+cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
+	"$stock/lib/modules/$kernel" 2>"$said"
+depmod -b "$stock" "$kernel" 2>/dev/null
+stock_modprobe() {
+	modprobe -d "$stock" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
+	grep -q '^insmod.*/kvm-amd\.ko\|^insmod.*/kvm\.ko' "$said"
+}
+cpu='cpu:type:x86,ven0002fam0017mod0001:feature:,0000,0057,00C2,'
+conf=$root/etc/modprobe.d/multi-kvm.conf
+for alias in "$cpu" char-major-10-232; do
+	ok "without our file $alias loads stock KVM" stock_modprobe /dev/null "$alias"
+	held() { ! stock_modprobe "$conf" "$alias"; }
+	ok "with it $alias loads nothing" held
+done
+ok "its name still loads it" stock_modprobe "$conf" kvm_amd
+
+# A doctored snapshot; the installed version must stay.
+cp -R "$root/work/package" "$root/work/doctored"
+sed -i "s/$version/9.doctored/g" "$root/work/doctored/dkms.conf"
+echo 'int doctored(void); int doctored(void) { return no_such_helper(); }' \
+	>>"$root/work/doctored/virt/kvm/binary_stats.c"
+run $install a --package /work/doctored --kernel "$kernel"
+ok "a doctored package is not installed" test "$status" -eq 4
+ok "the first line names interface and file" grep -q \
+	'^install: kvm-a: not built for this kernel: the kernel has no no_such_helper() (.*binary_stats.c:' "$said"
+ok "and it is the log's last line" test "install: $(tail -n 1 \
+	"$root/var/lib/dkms/kvm-a/9.doctored/build/make.log")" = "$(grep -m1 ^install: "$said")"
+run dkms status kvm-a
+ok "the version before it is still installed" says "kvm-a/$version, $kernel, x86_64: installed"
+
+run $install a --uninstall
+ok "uninstall" test "$status" -eq 0
+ok "it leaves nothing" same_files
+echo "1..$count"
+exit $failed
