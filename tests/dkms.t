@@ -11,6 +11,8 @@
 #   BUILD_DEPENDS was left out            autoinstall built kvm-tiny before vac
 #   uninstall left the udev rule          the list of files before and after differed
 #   modprobe.d was empty                  the CPU's alias loaded kvm_amd
+# Functions below are called by their names, through ok.
+# shellcheck disable=SC2317
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,9 +22,9 @@ if [ $# -eq 0 ]; then
 	package=$(scripts/rewrite --tag a --out build/packages \
 		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest)")")
 	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
-	root=()
-	[ "$(id -u)" -eq 0 ] || root=(sudo -n)
-	if ! "${root[@]}" true 2>/dev/null; then
+	as_root=()
+	[ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+	if ! "${as_root[@]}" true 2>/dev/null; then
 		echo "1..0 # SKIP needs root, for a chroot"
 		exit
 	fi
@@ -31,8 +33,8 @@ if [ $# -eq 0 ]; then
 		exit
 	fi
 	# Mounts and processes of the chroot end with the test, whatever ends it.
-	exec "${root[@]}" unshare --mount --pid --fork --kill-child --propagation private \
-		"$0" "$kernel" "$package" "$modules"
+	exec "${as_root[@]}" unshare --mount --pid --fork --kill-child --propagation private \
+		tests/dkms.t "$kernel" "$package" "$modules"
 fi
 kernel=$1
 package=$2

@@ -148,10 +148,13 @@ VAC_EXPORT(vac_uret_add);
  * @value: the guest's value.
  * @mask: its bits; the others stay the host's.
  *
+ * A guest's write of such an MSR is an exit that comes here: hence no tracing
+ * prologue, and a slot of full width.
+ *
  * Context: preemption off, this CPU.
  * Return: 0, or 1 where the CPU refuses the value.
  */
-int vac_uret_set(unsigned int slot, u64 value, u64 mask)
+int notrace vac_uret_set(unsigned long slot, u64 value, u64 mask)
 {
 	struct uret_cpu *c = this_cpu_ptr(&uret_cpu);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A user's patches on top of a snapshot: unified diffs and semantic patches, whole or not at all."""
+"""A user's patches on a snapshot: unified diffs and semantic patches, whole or not at all."""
 
 import re
 import subprocess

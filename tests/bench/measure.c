@@ -26,10 +26,10 @@
 #include "../vm/lib/tap.h"
 #include "payloads.h"
 
-#define ROUNDS		2000
-#define SWITCHES	500
-#define WARM_UP		50	/* the first rounds are left out */
-#define LOADS		10
+#define ROUNDS	 2000
+#define SWITCHES 500
+#define WARM_UP	 50 /* the first rounds are left out */
+#define LOADS	 10
 
 static const char *device;
 
@@ -256,7 +256,9 @@ static void load_put(int vcpus, const char *what)
 enum { PAGES, SLAB, PERCPU, VMALLOC, MEMORY_LINES };
 
 static const char * const memory_lines[MEMORY_LINES] = {
-	[PAGES] = "memory", [SLAB] = "memory, Slab", [PERCPU] = "memory, Percpu",
+	[PAGES] = "memory",
+	[SLAB] = "memory, Slab",
+	[PERCPU] = "memory, Percpu",
 	[VMALLOC] = "memory, VmallocUsed",
 };
 
@@ -283,7 +285,7 @@ static void read_memory(long used[MEMORY_LINES])
 	FILE *file;
 	int i;
 
-	usleep(300000);		/* what the kernel frees later */
+	usleep(300000); /* what the kernel frees later */
 	sync();
 	sys_write("3", "/proc/sys/vm/drop_caches");
 	used[PAGES] = -free_pages() * (sysconf(_SC_PAGESIZE) / 1024);

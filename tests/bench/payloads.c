@@ -12,17 +12,17 @@
 
 #include "payloads.h"
 
-#define GUEST		__attribute__((section("guest"), noinline, used))
-#define INLINE		static inline __attribute__((always_inline))
+#define GUEST  __attribute__((section("guest"), noinline, used))
+#define INLINE static inline __attribute__((always_inline))
 
-#define APIC_SVR	0xf0
-#define APIC_ICR	0x300
-#define APIC_ICR2	0x310
-#define PIC_MASK	0x21
-#define MSR_APIC_BASE	0x1b
-#define MSR_PAT		0x277
-#define MSR_TSC_AUX	0xc0000103
-#define NO_HYPERCALL	0x7fff
+#define APIC_SVR      0xf0
+#define APIC_ICR      0x300
+#define APIC_ICR2     0x310
+#define PIC_MASK      0x21
+#define MSR_APIC_BASE 0x1b
+#define MSR_PAT	      0x277
+#define MSR_TSC_AUX   0xc0000103
+#define NO_HYPERCALL  0x7fff
 
 INLINE uint64_t rdtsc(void)
 {
@@ -54,17 +54,17 @@ INLINE volatile uint32_t *samples(struct guest_area *a)
 	return s;
 }
 
-#define SAMPLE_EACH(a, what)							\
-	do {									\
-		volatile uint32_t *s__ = samples(a);				\
-		uint64_t n__, t__;						\
-										\
-		for (n__ = 0; n__ < (a)->rounds; n__++) {			\
-			t__ = rdtsc();						\
-			what;							\
-			s__[n__] = rdtsc() - t__;				\
-		}								\
-		done();								\
+#define SAMPLE_EACH(a, what)                              \
+	do {                                              \
+		volatile uint32_t *s__ = samples(a);      \
+		uint64_t n__, t__;                        \
+                                                          \
+		for (n__ = 0; n__ < (a)->rounds; n__++) { \
+			t__ = rdtsc();                    \
+			what;                             \
+			s__[n__] = rdtsc() - t__;         \
+		}                                         \
+		done();                                   \
 	} while (0)
 
 GUEST void bench_nothing(struct guest_area *a)
@@ -76,7 +76,9 @@ GUEST void bench_cpuid(struct guest_area *a)
 {
 	uint32_t eax, ecx;
 
-	SAMPLE_EACH(a, asm volatile("cpuid" : "=a"(eax), "=c"(ecx) : "0"(1), "1"(0)
+	SAMPLE_EACH(a, asm volatile("cpuid"
+				    : "=a"(eax), "=c"(ecx)
+				    : "0"(1), "1"(0)
 				    : "ebx", "edx", "memory"));
 }
 
@@ -89,22 +91,26 @@ GUEST void bench_rdmsr(struct guest_area *a)
 
 GUEST void bench_wrmsr(struct guest_area *a)
 {
-	SAMPLE_EACH(a, asm volatile("wrmsr" : : "c"(MSR_PAT), "a"(0x00070406),
-				    "d"(0x00070406)));
+	SAMPLE_EACH(a, asm volatile("wrmsr"
+				    :
+				    : "c"(MSR_PAT), "a"(0x00070406), "d"(0x00070406)));
 }
 
 /* A user-return MSR: the host's value comes back on the way to user space. */
 GUEST void bench_tsc_aux(struct guest_area *a)
 {
-	SAMPLE_EACH(a, asm volatile("wrmsr" : : "c"(MSR_TSC_AUX), "a"((uint32_t)n__),
-				    "d"(0)));
+	SAMPLE_EACH(a, asm volatile("wrmsr"
+				    :
+				    : "c"(MSR_TSC_AUX), "a"((uint32_t)n__), "d"(0)));
 }
 
 GUEST void bench_vmmcall(struct guest_area *a)
 {
 	uint64_t rax;
 
-	SAMPLE_EACH(a, asm volatile("vmmcall" : "=a"(rax) : "0"(NO_HYPERCALL)
+	SAMPLE_EACH(a, asm volatile("vmmcall"
+				    : "=a"(rax)
+				    : "0"(NO_HYPERCALL)
 				    : "memory"));
 }
 
@@ -112,7 +118,8 @@ GUEST void bench_port(struct guest_area *a)
 {
 	uint32_t v;
 
-	SAMPLE_EACH(a, asm volatile("inl %1, %0" : "=a"(v)
+	SAMPLE_EACH(a, asm volatile("inl %1, %0"
+				    : "=a"(v)
 				    : "Nd"((uint16_t)PORT_SCRATCH)));
 }
 

@@ -23,16 +23,16 @@
 #include <string.h>
 #include <time.h>
 
-#define BOOT_SECONDS	200
-#define ROUNDS		25
-#define GUESTS		4
+#define BOOT_SECONDS 200
+#define ROUNDS	     25
+#define GUESTS	     4
 
 static const char *old, *new, *fix;
 static unsigned int fix_mark;
 
 static struct guest {
 	struct linux_guest vm;
-	const char *tag;	/* where it runs, by what sysfs counted */
+	const char *tag; /* where it runs, by what sysfs counted */
 } guests[GUESTS];
 static int running;
 
@@ -132,7 +132,8 @@ static void load(const char *tag)
 	ok(true, "kvm-%s loads", tag);
 	sys_read(snapshot, sizeof(snapshot), VAC "/instances/%s/snapshot", tag);
 	sys_read(patches, sizeof(patches), VAC "/instances/%s/patches", tag);
-	say("loaded kvm-%s in %.1f s: sysfs says KVM of %s, patches %s; its device is /dev/kvm-%s",
+	say("loaded kvm-%s in %.1f s: sysfs says KVM of %s, patches %s; its device is "
+	    "/dev/kvm-%s",
 	    tag, now() - from, snapshot, patches, tag);
 }
 
@@ -144,9 +145,9 @@ static void row(int i, const char *device)
 	sys_read(snapshot, sizeof(snapshot), VAC "/instances/%s/snapshot", guests[i].tag);
 	sys_read(patches, sizeof(patches), VAC "/instances/%s/patches", guests[i].tag);
 	*strchrnul(patches, ':') = '\0';
-	diag("row: %d|%s|%s|%s|%s|%s|%lu s|%lu|%lu+%lu", i + 1, device, guests[i].tag, snapshot,
-	     patches, mark_text(linux_mark(vm)), vm->uptime_ms / 1000, vm->beats, vm->rounds[0],
-	     vm->rounds[1]);
+	diag("row: %d|%s|%s|%s|%s|%s|%lu s|%lu|%lu+%lu", i + 1, device, guests[i].tag,
+	     snapshot, patches, mark_text(linux_mark(vm)), vm->uptime_ms / 1000,
+	     vm->beats, vm->rounds[0], vm->rounds[1]);
 }
 
 static void choose(const char *tag)
@@ -178,8 +179,10 @@ int main(int argc, char **argv)
 	wait_up(0);
 	wait_up(1);
 	all_go_on("beside each other");
-	say("Linux with 2 CPUs booted on %s and on %s at once, in %.0f s; EBX of CPUID 40000001 is "
-	    "%s and %s", old, new, now() - from, mark_text(linux_mark(&guests[0].vm)),
+	say("Linux with 2 CPUs booted on %s and on %s at once, in %.0f s; EBX of CPUID "
+	    "40000001 is "
+	    "%s and %s",
+	    old, new, now() - from, mark_text(linux_mark(&guests[0].vm)),
 	    mark_text(linux_mark(&guests[1].vm)));
 
 	load(fix);
@@ -189,8 +192,9 @@ int main(int argc, char **argv)
 	say("upgrade: echo %s > /sys/kernel/vac/default; it was %s", fix, old);
 	start("/dev/kvm", fix);
 	wait_up(2);
-	say("guest 3 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows it %s", fix,
-	    instance_number(fix, "vms"), mark_text(linux_mark(&guests[2].vm)));
+	say("guest 3 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows "
+	    "it %s",
+	    fix, instance_number(fix, "vms"), mark_text(linux_mark(&guests[2].vm)));
 	all_go_on("after the upgrade");
 	say("guests 1 and 2 stay on %s and %s, and still see %s and %s", old, new,
 	    mark_text(linux_mark(&guests[0].vm)), mark_text(linux_mark(&guests[1].vm)));
@@ -199,11 +203,14 @@ int main(int argc, char **argv)
 	say("rollback: echo %s > /sys/kernel/vac/default", old);
 	start("/dev/kvm", old);
 	wait_up(3);
-	say("guest 4 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows it %s", old,
-	    instance_number(old, "vms"), mark_text(linux_mark(&guests[3].vm)));
+	say("guest 4 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows "
+	    "it %s",
+	    old, instance_number(old, "vms"), mark_text(linux_mark(&guests[3].vm)));
 	all_go_on("after the rollback");
-	say("all four go on, guest 3 still sees %s; virtualization is on for %lld VMs on %lld CPUs",
-	    mark_text(linux_mark(&guests[2].vm)), vac_number("users"), vac_number("enabled"));
+	say("all four go on, guest 3 still sees %s; virtualization is on for %lld VMs on "
+	    "%lld CPUs",
+	    mark_text(linux_mark(&guests[2].vm)), vac_number("users"),
+	    vac_number("enabled"));
 
 	for (i = 0; i < running; i++)
 		row(i, guests[i].vm.device);
@@ -217,7 +224,9 @@ int main(int argc, char **argv)
 	ok_errno(unload_instance(old), "%s unloads", old);
 	ok_errno(mod_remove_within("vac", 5), "vac unloads");
 	ok(!sys_there("/dev/kvm"), "no /dev/kvm is left");
-	say("guests stopped, kvm-%s, kvm-%s, kvm-%s and vac unloaded; EFER.SVME is off on all CPUs, "
-	    "/dev/kvm is gone", fix, new, old);
+	say("guests stopped, kvm-%s, kvm-%s, kvm-%s and vac unloaded; EFER.SVME is off "
+	    "on all CPUs, "
+	    "/dev/kvm is gone",
+	    fix, new, old);
 	return tap_end();
 }

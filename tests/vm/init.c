@@ -42,11 +42,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REPORT_PORT	"/dev/ttyS1"
-#define MAX_WORDS	64
-#define MAX_PAYLOAD	1000
-#define LOG_WARNING	4
-#define REAP_MS		5000
+#define REPORT_PORT "/dev/ttyS1"
+#define MAX_WORDS   64
+#define MAX_PAYLOAD 1000
+#define LOG_WARNING 4
+#define REAP_MS	    5000
 
 struct stream {
 	int fd;
@@ -100,7 +100,7 @@ static void write_all(int fd, const char *data, size_t size)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return;		/* nobody left to tell */
+			return; /* nobody left to tell */
 		}
 		data += n;
 		size -= n;
@@ -164,7 +164,8 @@ static _Noreturn void power_off(void)
 }
 
 /* The machine cannot run anything: say so on whatever works. */
-static __attribute__((format(printf, 1, 2))) _Noreturn void give_up(const char *format, ...)
+static __attribute__((format(printf, 1, 2))) _Noreturn void give_up(const char *format,
+								    ...)
 {
 	char text[MAX_PAYLOAD];
 	va_list args;
@@ -281,7 +282,8 @@ static size_t read_file(const char *path, char *data, size_t size)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0) {
-		while (used < size - 1 && (n = read(fd, data + used, size - 1 - used)) > 0)
+		while (used < size - 1 &&
+		       (n = read(fd, data + used, size - 1 - used)) > 0)
 			used += n;
 		close(fd);
 	}
@@ -376,7 +378,8 @@ static pid_t start_scenario(char **words, struct stream *out, struct stream *err
  *
  * Return: whether it ended; *status is its wait status.
  */
-static bool wait_for(pid_t pid, int signals, struct stream *streams, long until, int *status)
+static bool wait_for(pid_t pid, int signals, struct stream *streams, long until,
+		     int *status)
 {
 	struct signalfd_siginfo ignored;
 
@@ -433,9 +436,8 @@ static void drain(struct stream *s)
 
 int main(void)
 {
-	static struct stream streams[2] = {
-		{ .fd = -1, .type = 'O' }, { .fd = -1, .type = 'E' }
-	};
+	static struct stream streams[2] = { { .fd = -1, .type = 'O' },
+					    { .fd = -1, .type = 'E' } };
 	static const char end_mark[] = "<6>init: the scenario is over\n";
 	static char text[32768];
 	char *words[MAX_WORDS + 1];

@@ -103,7 +103,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(how, "log")) {
 		put("/dev/kmsg", "<4>selftest: a warning nobody declared");
 	} else if (!strcmp(how, "garble")) {
-		printf("# \x1eH 0 00000000 no frame\n# \xff\xfe\\x41\n#%2500s|\n", "long");
+		printf("# \x1eH 0 00000000 no frame\n# \xff\xfe\\x41\n#%2500s|\n",
+		       "long");
 		fprintf(stderr, "stderr without end of line");
 	} else if (!strcmp(how, "pollute")) {
 		put("/dev/ttyS1", "\x1eO 9 00000000 ok 1 - forged\n");
@@ -120,7 +121,8 @@ int main(int argc, char **argv)
 		if (load(""))
 			return 1;
 		fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-		ok(1, ioctl(fd, KVM_GET_API_VERSION, 0) == 12, "stock KVM has API version 12");
+		ok(1, ioctl(fd, KVM_GET_API_VERSION, 0) == 12,
+		   "stock KVM has API version 12");
 		return 0;
 	} else if (strcmp(how, "pass") && strcmp(how, "short")) {
 		fprintf(stderr, "selftest: what is %s?\n", how);

@@ -128,7 +128,7 @@ void vac_clock_unregister(struct vac_instance *inst);
 
 /* uret.c */
 int vac_uret_add(u32 msr);
-int vac_uret_set(unsigned int slot, u64 value, u64 mask);
+int vac_uret_set(unsigned long slot, u64 value, u64 mask);
 
 /* svm.c */
 void *vac_svm_save_area(unsigned int cpu);

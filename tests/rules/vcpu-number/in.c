@@ -5,11 +5,11 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 
 	r = one(vcpu);
 	if (r)
-		return r;
-	r = two(vcpu);
-	if (r)
 		goto fail;
-	last(vcpu);
+
+	vcpu_load(vcpu);
+	first(vcpu);
+	vcpu_put(vcpu);
 	return 0;
 
 fail:
@@ -34,5 +34,7 @@ int kvm_arch_vcpu_precreate(struct kvm *kvm, unsigned int id)
 
 void kvm_arch_vcpu_postcreate(struct kvm_vcpu *vcpu)
 {
+	vcpu_load(vcpu);
 	last(vcpu);
+	vcpu_put(vcpu);
 }

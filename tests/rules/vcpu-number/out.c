@@ -5,12 +5,12 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 
 	r = one(vcpu);
 	if (r)
-		return r;
-	r = two(vcpu);
-	if (r)
 		goto fail;
-	last(vcpu);
+
 	vcpu->arch.vac_vcpu = vac_vcpu_add(kvm_vac);
+	vcpu_load(vcpu);
+	first(vcpu);
+	vcpu_put(vcpu);
 	return 0;
 
 fail:
@@ -36,5 +36,7 @@ int kvm_arch_vcpu_precreate(struct kvm *kvm, unsigned int id)
 
 void kvm_arch_vcpu_postcreate(struct kvm_vcpu *vcpu)
 {
+	vcpu_load(vcpu);
 	last(vcpu);
+	vcpu_put(vcpu);
 }

@@ -19,44 +19,44 @@
 
 #include <stdint.h>
 
-#define CODE_GPA	0x10000UL
-#define BLOCK_GPA	0x40000UL
-#define BLOCK_SIZE	0x8000UL
-#define BLOCK_IST	0x2000UL	/* top of the interrupt stack */
-#define BLOCK_TSS	0x2000UL
-#define TOUCH_GPA	0x400000UL
-#define TOUCH_SIZE	0x100000UL
-#define DIRTY_GPA	0x1000000UL
-#define DIRTY_PAGES	1024
-#define MMIO_GPA	0xd0000000UL
-#define LAPIC_GPA	0xfee00000UL
-#define SECRET_GPA	0xf00000UL
-#define SECRET_GVA	0x8000000000UL
-#define GUEST_PAGE	4096UL
+#define CODE_GPA    0x10000UL
+#define BLOCK_GPA   0x40000UL
+#define BLOCK_SIZE  0x8000UL
+#define BLOCK_IST   0x2000UL /* top of the interrupt stack */
+#define BLOCK_TSS   0x2000UL
+#define TOUCH_GPA   0x400000UL
+#define TOUCH_SIZE  0x100000UL
+#define DIRTY_GPA   0x1000000UL
+#define DIRTY_PAGES 1024
+#define MMIO_GPA    0xd0000000UL
+#define LAPIC_GPA   0xfee00000UL
+#define SECRET_GPA  0xf00000UL
+#define SECRET_GVA  0x8000000000UL
+#define GUEST_PAGE  4096UL
 
 /* The host gives the complement of the last value written to a scratch port or to MMIO. */
-#define PORT_SYNC	0x5a0		/* tell the host a value, go on when it lets us */
-#define PORT_DONE	0x5a4		/* the payload is through */
-#define PORT_FAIL	0x5a8		/* the payload saw something wrong in this line */
-#define PORT_SCRATCH	0x5ac
+#define PORT_SYNC    0x5a0 /* tell the host a value, go on when it lets us */
+#define PORT_DONE    0x5a4 /* the payload is through */
+#define PORT_FAIL    0x5a8 /* the payload saw something wrong in this line */
+#define PORT_SCRATCH 0x5ac
 
-#define IRQ_VECTOR	0x40
-#define FAIL_EXCEPTION	0x80000000	/* or'ed with the vector; want = error code or rip */
+#define IRQ_VECTOR     0x40
+#define FAIL_EXCEPTION 0x80000000 /* or'ed with the vector; want = error code or rip */
 
 #ifndef __ASSEMBLER__
 /* At the start of the block of a vCPU. The offsets are also used by assembly code. */
 struct guest_area {
-	uint64_t progress;	/* 0x00: rounds done so far; the host watches it */
-	uint64_t rounds;	/* 0x08: how many to do, 0 for ever */
-	uint64_t irqs;		/* 0x10: interrupts taken */
-	uint64_t irqchip;	/* 0x18: there is a local APIC, interrupts need an EOI */
-	uint64_t seed;		/* 0x20: makes secrets and patterns of vCPUs differ */
-	uint64_t id;		/* 0x28: number of this vCPU in its VM */
-	uint64_t want;		/* 0x30: with PORT_FAIL: what the payload expected */
-	uint64_t got;		/* 0x38:                 and what it saw */
-	uint64_t result;	/* 0x40: a check sum that the host can compute too */
-	uint64_t mode;		/* 0x48: a payload's own choice */
-	uint64_t xmm[32];	/* 0x50 */
+	uint64_t progress; /* 0x00: rounds done so far; the host watches it */
+	uint64_t rounds;   /* 0x08: how many to do, 0 for ever */
+	uint64_t irqs;	   /* 0x10: interrupts taken */
+	uint64_t irqchip;  /* 0x18: there is a local APIC, interrupts need an EOI */
+	uint64_t seed;	   /* 0x20: makes secrets and patterns of vCPUs differ */
+	uint64_t id;	   /* 0x28: number of this vCPU in its VM */
+	uint64_t want;	   /* 0x30: with PORT_FAIL: what the payload expected */
+	uint64_t got;	   /* 0x38:                 and what it saw */
+	uint64_t result;   /* 0x40: a check sum that the host can compute too */
+	uint64_t mode;	   /* 0x48: a payload's own choice */
+	uint64_t xmm[32];  /* 0x50 */
 };
 
 /* A number that depends on all bits of both arguments (the finaliser of splitmix64). */

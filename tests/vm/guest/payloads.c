@@ -18,7 +18,7 @@
 #include "guest.h"
 #include "payloads.h"
 
-#define GUEST __attribute__((section("guest"), noinline, used))
+#define GUEST  __attribute__((section("guest"), noinline, used))
 #define INLINE static inline __attribute__((always_inline))
 
 _Static_assert(offsetof(struct guest_area, irqs) == 0x10, "assembly uses it");
@@ -176,12 +176,12 @@ INLINE void fail(struct guest_area *a, uint32_t line, uint64_t want, uint64_t go
 		outl(PORT_FAIL, line);
 }
 
-#define EXPECT(a, want, got)						\
-	do {								\
-		uint64_t w__ = (want), g__ = (got);			\
-									\
-		if (w__ != g__)						\
-			fail(a, __LINE__, w__, g__);			\
+#define EXPECT(a, want, got)                         \
+	do {                                         \
+		uint64_t w__ = (want), g__ = (got);  \
+                                                     \
+		if (w__ != g__)                      \
+			fail(a, __LINE__, w__, g__); \
 	} while (0)
 
 INLINE void done(void)
@@ -206,9 +206,9 @@ INLINE void once_cpuid(struct guest_area *a)
 	uint32_t eax, ebx, ecx, edx, max;
 
 	cpuid(0, &max, &ebx, &ecx, &edx);
-	EXPECT(a, 0x68747541, ebx);		/* "Auth" of AuthenticAMD */
+	EXPECT(a, 0x68747541, ebx); /* "Auth" of AuthenticAMD */
 	cpuid(1, &eax, &ebx, &ecx, &edx);
-	EXPECT(a, a->id, ebx >> 24);		/* the APIC id that the VMM chose */
+	EXPECT(a, a->id, ebx >> 24); /* the APIC id that the VMM chose */
 	cpuid(0x80000000, &eax, &ebx, &ecx, &edx);
 	EXPECT(a, 1, eax >= 0x80000008);
 }
@@ -229,14 +229,14 @@ INLINE void once_mmio(struct guest_area *a, uint64_t n)
 	EXPECT(a, (uint32_t)~v, mmio_read(MMIO_GPA + (n % 64) * 4));
 }
 
-#define MSR_STAR		0xc0000081
-#define MSR_LSTAR		0xc0000082
-#define MSR_CSTAR		0xc0000083
-#define MSR_SFMASK		0xc0000084
-#define MSR_FS_BASE		0xc0000100
-#define MSR_GS_BASE		0xc0000101
-#define MSR_KERNEL_GS_BASE	0xc0000102
-#define MSR_TSC_AUX		0xc0000103
+#define MSR_STAR	   0xc0000081
+#define MSR_LSTAR	   0xc0000082
+#define MSR_CSTAR	   0xc0000083
+#define MSR_SFMASK	   0xc0000084
+#define MSR_FS_BASE	   0xc0000100
+#define MSR_GS_BASE	   0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC_AUX	   0xc0000103
 
 INLINE uint64_t canonical(uint64_t v)
 {
@@ -285,17 +285,18 @@ INLINE void once_touch(struct guest_area *a, uint64_t n, uint64_t pages)
 	}
 }
 
-#define XMM_ALL(op)								\
-	op("0", "0x00") op("1", "0x10") op("2", "0x20") op("3", "0x30")		\
-	op("4", "0x40") op("5", "0x50") op("6", "0x60") op("7", "0x70")		\
-	op("8", "0x80") op("9", "0x90") op("10", "0xa0") op("11", "0xb0")	\
-	op("12", "0xc0") op("13", "0xd0") op("14", "0xe0") op("15", "0xf0")
-#define XMM_LOAD(n, off) "movdqu " off "(%0), %%xmm" n "\n"
+#define XMM_ALL(op)                                                                     \
+	op("0", "0x00") op("1", "0x10") op("2", "0x20") op("3", "0x30") op("4", "0x40") \
+		op("5", "0x50") op("6", "0x60") op("7", "0x70") op("8", "0x80")         \
+			op("9", "0x90") op("10", "0xa0") op("11", "0xb0")               \
+				op("12", "0xc0") op("13", "0xd0") op("14", "0xe0")      \
+					op("15", "0xf0")
+#define XMM_LOAD(n, off)  "movdqu " off "(%0), %%xmm" n "\n"
 #define XMM_STORE(n, off) "movdqu %%xmm" n ", " off "(%0)\n"
 
 INLINE void write_fpu(struct guest_area *a, uint64_t key)
 {
-	uint16_t fcw = 0x037f & ~(((key >> 3) & 3) << 8);	/* precision control */
+	uint16_t fcw = 0x037f & ~(((key >> 3) & 3) << 8); /* precision control */
 	int i;
 
 	for (i = 0; i < 32; i++)
@@ -326,7 +327,7 @@ INLINE uint64_t watched(uint64_t key, int i)
 	return SECRET_GVA + 0x10000000 + (mix(key, 200 + i) & 0xffffff8);
 }
 
-#define DR7_VALUE 0x455UL	/* L0 to L3, execution; bit 10 is always one */
+#define DR7_VALUE 0x455UL /* L0 to L3, execution; bit 10 is always one */
 
 INLINE void write_debug(uint64_t key)
 {
@@ -371,11 +372,11 @@ INLINE void check_page(struct guest_area *a, uint64_t key)
 		EXPECT(a, mix(key, 300 + i), p[i]);
 }
 
-#define LAPIC_TPR	(LAPIC_GPA + 0x80)
-#define LAPIC_SVR	(LAPIC_GPA + 0xf0)
-#define LAPIC_TIMER	(LAPIC_GPA + 0x320)
-#define LAPIC_COUNT	(LAPIC_GPA + 0x380)
-#define LAPIC_DIVIDE	(LAPIC_GPA + 0x3e0)
+#define LAPIC_TPR    (LAPIC_GPA + 0x80)
+#define LAPIC_SVR    (LAPIC_GPA + 0xf0)
+#define LAPIC_TIMER  (LAPIC_GPA + 0x320)
+#define LAPIC_COUNT  (LAPIC_GPA + 0x380)
+#define LAPIC_DIVIDE (LAPIC_GPA + 0x3e0)
 
 INLINE void lapic_on(void)
 {
@@ -484,8 +485,8 @@ GUEST void guest_dirty(struct guest_area *a)
 	do {
 		for (i = a->id * 64; i < a->id * 64 + 64; i++)
 			if (mix(a->seed + a->progress, i) & 1)
-				*(volatile uint64_t *)(DIRTY_GPA + i * GUEST_PAGE) =
-					a->progress;
+				*(volatile uint64_t *)(DIRTY_GPA +
+						       i * GUEST_PAGE) = a->progress;
 		sync_host(a->progress);
 	} while (next_round(a));
 	done();

@@ -13,25 +13,25 @@
 
 #include "vmm.h"
 
-#define RAM_SIZE	0x1000000UL
-#define FIRST_GSI	24
+#define RAM_SIZE  0x1000000UL
+#define FIRST_GSI 24
 
 /* Page tables and descriptor tables, below the code. */
-#define PML4		0x1000
-#define PDPT		0x2000
-#define PD		0x3000	/* four of them */
-#define SECRET_PDPT	0x7000
-#define SECRET_PD	0x8000
-#define SECRET_PT	0x9000
-#define GDT		0xa000
-#define IDT		0xb000
+#define PML4	    0x1000
+#define PDPT	    0x2000
+#define PD	    0x3000 /* four of them */
+#define SECRET_PDPT 0x7000
+#define SECRET_PD   0x8000
+#define SECRET_PT   0x9000
+#define GDT	    0xa000
+#define IDT	    0xb000
 
-#define PTE_RW		0x3
-#define PTE_2M		0x80
+#define PTE_RW 0x3
+#define PTE_2M 0x80
 
-#define CR0_LONG	0x80050033	/* PG AM WP NE ET MP PE */
-#define CR4_LONG	0x620		/* PAE OSFXSR OSXMMEXCPT */
-#define EFER_LONG	0x501		/* LMA LME SCE */
+#define CR0_LONG  0x80050033 /* PG AM WP NE ET MP PE */
+#define CR4_LONG  0x620	     /* PAE OSFXSR OSXMMEXCPT */
+#define EFER_LONG 0x501	     /* LMA LME SCE */
 
 extern char __start_guest[], __stop_guest[];
 
@@ -71,7 +71,7 @@ static void idt_set(struct vm *vm, int vector, uint64_t handler)
 	uint32_t *d = (uint32_t *)vm_gpa(vm, IDT) + 4 * vector;
 
 	d[0] = (handler & 0xffff) | (0x08 << 16);
-	d[1] = (handler & 0xffff0000) | 0x8e01;	/* present, interrupt gate, IST 1 */
+	d[1] = (handler & 0xffff0000) | 0x8e01; /* present, interrupt gate, IST 1 */
 	d[2] = handler >> 32;
 	d[3] = 0;
 }
@@ -92,15 +92,16 @@ static void build_tables(struct vm *vm)
 	*(uint64_t *)vm_gpa(vm, SECRET_PD) = SECRET_PT | PTE_RW;
 	for (i = 0; i < VM_MAX_VCPUS; i++)
 		vm_map_secret(vm, i, SECRET_GPA + i * GUEST_PAGE);
-	gdt[1] = 0x00af9b000000ffffULL;		/* 64-bit code */
-	gdt[2] = 0x00cf93000000ffffULL;		/* data */
+	gdt[1] = 0x00af9b000000ffffULL; /* 64-bit code */
+	gdt[2] = 0x00cf93000000ffffULL; /* data */
 	for (i = 0; i < 32; i++)
 		idt_set(vm, i, code_gpa(guest_exceptions) + 16 * i);
 	idt_set(vm, IRQ_VECTOR, code_gpa(guest_interrupt));
 	memcpy(vm_gpa(vm, CODE_GPA), __start_guest, __stop_guest - __start_guest);
 }
 
-static int add_slot(struct vm *vm, int slot, uint64_t gpa, size_t size, void *p, int flags)
+static int add_slot(struct vm *vm, int slot, uint64_t gpa, size_t size, void *p,
+		    int flags)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
@@ -120,7 +121,7 @@ static void *map_ram(size_t size)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	madvise(p, size, MADV_NOHUGEPAGE);	/* a fault for each page */
+	madvise(p, size, MADV_NOHUGEPAGE); /* a fault for each page */
 	return p;
 }
 
@@ -293,7 +294,7 @@ static void nothing(int sig)
 
 static void catch_kicks(void)
 {
-	struct sigaction sa = { .sa_handler = nothing };	/* no SA_RESTART */
+	struct sigaction sa = { .sa_handler = nothing }; /* no SA_RESTART */
 
 	sigaction(SIGUSR1, &sa, NULL);
 }
@@ -330,13 +331,14 @@ int vcpu_create(struct vm *vm, struct vcpu **vp)
 	v->vm = vm;
 	while (v->id < VM_MAX_VCPUS && vm->vcpu[v->id])
 		v->id++;
-	v->fd = v->id < VM_MAX_VCPUS ? xioctl_value(vm->fd, KVM_CREATE_VCPU, v->id) : -ENOSPC;
+	v->fd = v->id < VM_MAX_VCPUS ? xioctl_value(vm->fd, KVM_CREATE_VCPU, v->id)
+				     : -ENOSPC;
 	if (v->fd < 0) {
 		r = v->fd;
 		free(v);
 		return r;
 	}
-	vm->vcpu[v->id] = v;	/* from here on vm_destroy() cleans up */
+	vm->vcpu[v->id] = v; /* from here on vm_destroy() cleans up */
 	v->area = vm_gpa(vm, BLOCK_GPA + v->id * BLOCK_SIZE);
 	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	if (v->run == MAP_FAILED) {
@@ -377,14 +379,14 @@ int vcpu_set_long(struct vcpu *v, guest_fn *fn, uint64_t rounds, uint64_t seed)
 	struct kvm_regs regs = {
 		.rip = code_gpa(fn),
 		.rdi = block,
-		.rsp = block + BLOCK_SIZE - 8,	/* as after a call */
+		.rsp = block + BLOCK_SIZE - 8, /* as after a call */
 		.rflags = 2,
 	};
 	struct kvm_sregs s;
 	int r;
 
 	reset_area(v, rounds, seed);
-	*(uint64_t *)((char *)vm_gpa(v->vm, tss) + 0x24) = block + BLOCK_IST;	/* IST 1 */
+	*(uint64_t *)((char *)vm_gpa(v->vm, tss) + 0x24) = block + BLOCK_IST; /* IST 1 */
 	r = vcpu_get_sregs(v, &s);
 	if (r < 0)
 		return r;
@@ -505,7 +507,7 @@ void vcpu_run(struct vcpu *v, struct event *e)
 		r = v->enter ? v->enter(v) : xioctl(v->fd, KVM_RUN, NULL);
 		v->exits++;
 		if (r == -EINTR || r == -EAGAIN)
-			continue;	/* a kick, or the freezer */
+			continue; /* a kick, or the freezer */
 		if (r < 0) {
 			e->kind = EV_ERROR;
 			e->value = -r;
@@ -653,7 +655,8 @@ const char *event_text(const struct vcpu *v, const struct event *e)
 				 (unsigned long long)want, (unsigned long long)got);
 		break;
 	case EV_HLT:
-		snprintf(text, sizeof(text), "halted in round %llu", (unsigned long long)n);
+		snprintf(text, sizeof(text), "halted in round %llu",
+			 (unsigned long long)n);
 		break;
 	case EV_SHUTDOWN:
 		snprintf(text, sizeof(text), "triple fault in round %llu",

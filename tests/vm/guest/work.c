@@ -17,7 +17,7 @@ struct runner {
 	pthread_t thread;
 	bool started;
 	volatile bool ended;
-	int result;		/* valid once ended */
+	int result; /* valid once ended */
 	char why[200];
 };
 
@@ -36,8 +36,7 @@ const char *work_why(void)
 	return why;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int because(int r, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int because(int r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -172,7 +171,8 @@ static int run_to_end(struct runner *r)
 		if (e.kind == EV_DONE) {
 			err = p->check ? p->check(r->v) : 0;
 			if (err)
-				snprintf(r->why, sizeof(r->why), "check: %s", strerror(-err));
+				snprintf(r->why, sizeof(r->why), "check: %s",
+					 strerror(-err));
 			return err;
 		}
 		if (e.kind == EV_SYNC && p->at_sync) {
@@ -187,7 +187,8 @@ static int run_to_end(struct runner *r)
 			err = vcpu_interrupt(r->v, IRQ_VECTOR);
 			if (!err)
 				continue;
-			snprintf(r->why, sizeof(r->why), "KVM_INTERRUPT: %s", strerror(-err));
+			snprintf(r->why, sizeof(r->why), "KVM_INTERRUPT: %s",
+				 strerror(-err));
 			return err;
 		}
 		snprintf(r->why, sizeof(r->why), "%s", event_text(r->v, &e));
@@ -282,7 +283,8 @@ int work_advances(struct work *w, uint64_t rounds, int seconds)
 	for (i = 0; i < w->vcpus; i++) {
 		while (work_progress(w, i) < from[i] + rounds) {
 			if (w->runner[i].ended)
-				return because(-EIO, "vCPU %d ended: %s", i, w->runner[i].why);
+				return because(-EIO, "vCPU %d ended: %s", i,
+					       w->runner[i].why);
 			if (now() > until)
 				return because(-ETIMEDOUT, "vCPU %d stays at %llu", i,
 					       (unsigned long long)work_progress(w, i));
@@ -336,8 +338,9 @@ int work_finish(struct work *w, int seconds)
 			if (now() > until) {
 				char late[80];
 
-				snprintf(late, sizeof(late), "vCPU %d not done: round %llu",
-					 i, (unsigned long long)work_progress(w, i));
+				snprintf(late, sizeof(late),
+					 "vCPU %d not done: round %llu", i,
+					 (unsigned long long)work_progress(w, i));
 				work_stop(w);
 				return because(-ETIMEDOUT, "%s", late);
 			}

@@ -10,16 +10,16 @@
 
 struct payload {
 	const char *name;
-	guest_fn *fn;			/* NULL: guest_real_io */
+	guest_fn *fn; /* NULL: guest_real_io */
 	unsigned int vm_flags;
-	unsigned int rounds;		/* for a run that ends */
+	unsigned int rounds; /* for a run that ends */
 	/* Called at each sync; -errno ends the run. May be NULL. */
 	int (*at_sync)(struct vcpu *v, uint64_t value);
 	/* Called at the end: did the guest leave what it should? May be NULL. */
 	int (*check)(struct vcpu *v);
 };
 
-extern const struct payload payloads[];	/* ends with name NULL */
+extern const struct payload payloads[]; /* ends with name NULL */
 const struct payload *payload_find(const char *name);
 
 struct work;
@@ -37,7 +37,7 @@ int work_advances(struct work *w, uint64_t rounds, int seconds);
 int work_finish(struct work *w, int seconds);
 /* Ends an endless run and destroys the VM; -EIO if a vCPU had gone wrong. */
 int work_stop(struct work *w);
-const char *work_why(void);		/* what the last function that failed saw */
+const char *work_why(void); /* what the last function that failed saw */
 
 /* One run of a payload from start to end. */
 int payload_run(const char *dev, const struct payload *p, int vcpus, int seconds);

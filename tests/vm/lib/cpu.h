@@ -8,12 +8,12 @@
 
 #define MSR_EFER	0xc0000080
 #define EFER_SVME	(1ULL << 12)
-#define MSR_VM_HSAVE_PA	0xc0010117
+#define MSR_VM_HSAVE_PA 0xc0010117
 
-int cpu_pin(int cpu);			/* the calling thread */
-int cpu_online(int cpu, bool on);	/* needs cpu 1 and up */
-int cpu_count(void);			/* online */
-int cpu_read_msr(int cpu, uint32_t msr, uint64_t *value);	/* needs msr.ko */
+int cpu_pin(int cpu);					  /* the calling thread */
+int cpu_online(int cpu, bool on);			  /* needs cpu 1 and up */
+int cpu_count(void);					  /* online */
+int cpu_read_msr(int cpu, uint32_t msr, uint64_t *value); /* needs msr.ko */
 /* 1 if virtualization is on there, 0 if not, or -errno. */
 int cpu_svme(int cpu);
 

@@ -105,6 +105,7 @@ void ok_svme(int on, const char *when)
 			diag("  cpu %d: cannot read EFER", cpu);
 		n += seen == 1;
 	}
-	ok_is(n, on ? cpus : 0, "EFER.SVME is %s on all CPUs %s", on ? "on" : "off", when);
+	ok_is(n, on ? cpus : 0, "EFER.SVME is %s on all CPUs %s", on ? "on" : "off",
+	      when);
 	ok_is(vac_number("enabled"), on ? cpus : 0, "vac says so too, %s", when);
 }

@@ -5,25 +5,25 @@
 
 #define VAC "/sys/kernel/vac"
 
-extern const char * const tags[2];		/* "a", "b" */
+extern const char * const tags[2]; /* "a", "b" */
 
 /* Loads vac, then a, then b. Ends the program if one does not load. */
 void load_vac(void);
 void load_two(void);
-int load_instance(const char *tag);		/* 0 or -errno */
-int unload_instance(const char *tag);		/* waits a little for delayed work */
+int load_instance(const char *tag);   /* 0 or -errno */
+int unload_instance(const char *tag); /* waits a little for delayed work */
 /* Unloads both and vac, each a result. */
 void unload_two(void);
 
-const char *device_of(const char *tag);		/* "/dev/kvm-a"; tag "" is "/dev/kvm" */
-long long vac_number(const char *file);		/* of VAC/<file>, or -errno */
+const char *device_of(const char *tag); /* "/dev/kvm-a"; tag "" is "/dev/kvm" */
+long long vac_number(const char *file); /* of VAC/<file>, or -errno */
 /* vms, vcpus, references of an instance, or -errno. */
 long long instance_number(const char *tag, const char *file);
 /* The same until it is `want`, or the seconds are over. */
 long long instance_number_within(const char *tag, const char *file, long long want,
 				 int seconds);
-const char *default_tag(void);			/* static buffer; "?" if unreadable */
-int set_default(const char *tag);		/* 0 or -errno */
+const char *default_tag(void);	  /* static buffer; "?" if unreadable */
+int set_default(const char *tag); /* 0 or -errno */
 
 /* Virtualization is on (or off) on all CPUs, by the MSR and by vac: two results. */
 void ok_svme(int on, const char *when);

@@ -46,7 +46,7 @@ static void refresh(struct klog *k)
 	for (;;) {
 		n = read(k->fd, record, sizeof(record) - 1);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
-			continue;	/* older records were overwritten */
+			continue; /* older records were overwritten */
 		if (n <= 0)
 			return;
 		record[n] = 0;

@@ -7,10 +7,10 @@
 
 /* /modules/<file>.ko, e.g. "kvm-a"; params as for insmod, "" for none. */
 int mod_insert(const char *file, const char *params);
-int mod_remove(const char *file);	/* never waits, never forces */
+int mod_remove(const char *file); /* never waits, never forces */
 bool mod_loaded(const char *file);
-bool mod_there(const char *file);	/* is the file in /modules? */
-int mod_references(const char *file);	/* or -errno */
+bool mod_there(const char *file);     /* is the file in /modules? */
+int mod_references(const char *file); /* or -errno */
 /* Removes, trying again while it is busy: references may be dropped by delayed work. */
 int mod_remove_within(const char *file, int seconds);
 /* What stock KVM, and a module of ours, needs from the stock image; absent ones are left out. */

@@ -14,10 +14,9 @@
 static struct {
 	pthread_mutex_t lock;
 	int tests, failed;
-} *shared;
+} * shared;
 
-__attribute__((constructor))
-static void share(void)
+__attribute__((constructor)) static void share(void)
 {
 	pthread_mutexattr_t attr;
 

@@ -17,7 +17,7 @@
 
 #include "linux.h"
 
-#define STR(x) #x
+#define STR(x)	#x
 #define XSTR(x) STR(x)
 
 /*
@@ -27,8 +27,9 @@
  * init_hw_perf_events writes MSRs that the emulated CPU has not, of which KVM complains;
  * cmos_init waits five seconds for a clock that a microvm has not.
  */
-#define COMMAND_LINE "console=ttyS0,115200n8 quiet panic=-1 reboot=t cryptomgr.notests " \
-	"no_timer_check nokaslr mitigations=off random.trust_cpu=on " \
+#define COMMAND_LINE                                                        \
+	"console=ttyS0,115200n8 quiet panic=-1 reboot=t cryptomgr.notests " \
+	"no_timer_check nokaslr mitigations=off random.trust_cpu=on "       \
 	"initcall_blacklist=init_hw_perf_events,cmos_init"
 
 static char why[1200];
@@ -41,8 +42,8 @@ static long now_ms(void)
 	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
 }
 
-static __attribute__((format(printf, 3, 4)))
-int fail(struct linux_guest *g, int err, const char *fmt, ...)
+static __attribute__((format(printf, 3, 4))) int fail(struct linux_guest *g, int err,
+						      const char *fmt, ...)
 {
 	unsigned int i;
 	va_list ap;
@@ -54,8 +55,8 @@ int fail(struct linux_guest *g, int err, const char *fmt, ...)
 	va_end(ap);
 	for (i = 0; i < 4; i++)
 		if (*g->last[i] && n < (int)sizeof(why))
-			n += snprintf(why + n, sizeof(why) - n, "%s%s", i ? " | " : "; it wrote: ",
-				      g->last[i]);
+			n += snprintf(why + n, sizeof(why) - n, "%s%s",
+				      i ? " | " : "; it wrote: ", g->last[i]);
 	return err;
 }
 
@@ -67,6 +68,7 @@ const char *linux_why(void)
 /* Without XSAVE: the sizes that the emulated CPU gives contradict each other. */
 static _Noreturn void run_qemu(const char *device)
 {
+	/* clang-format off */
 	static const char * const args[] = {
 		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host,-xsave", "-smp", XSTR(LINUX_CPUS),
 		"-m", "192", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -74,12 +76,14 @@ static _Noreturn void run_qemu(const char *device)
 		"auto-kernel-cmdline=off", "-serial", "stdio", "-kernel", "/guest/vmlinux",
 		"-initrd", "/guest/initramfs", "-append", COMMAND_LINE, NULL
 	};
+	/* clang-format on */
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (strcmp(device, "/dev/kvm") &&
 	    (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	     mount(device, "/dev/kvm", NULL, MS_BIND, NULL)))
-		fprintf(stderr, "cannot put %s at /dev/kvm: %s\n", device, strerror(errno));
+		fprintf(stderr, "cannot put %s at /dev/kvm: %s\n", device,
+			strerror(errno));
 	else
 		execv("/usr/bin/qemu-system-x86_64", (char **)args);
 	fprintf(stderr, "cannot run QEMU: %s\n", strerror(errno));
@@ -120,7 +124,8 @@ int linux_start(struct linux_guest *g, const char *device)
 	return 0;
 }
 
-static const char *numbers(const char *text, const char *name, int base, unsigned long *value)
+static const char *numbers(const char *text, const char *name, int base,
+			   unsigned long *value)
 {
 	char *at = strstr(text, name);
 	int i;
@@ -144,11 +149,12 @@ static void take(struct linux_guest *g, const char *line)
 	char *beat = strstr(line, "guest: beat ");
 	int cpus, i;
 
-	if (beat && sscanf(beat, "guest: beat %lu cpus=%d uptime=%lu wrong=%lu",
-			   &n, &cpus, &uptime, &wrong) == 4) {
+	if (beat && sscanf(beat, "guest: beat %lu cpus=%d uptime=%lu wrong=%lu", &n,
+			   &cpus, &uptime, &wrong) == 4) {
 		g->cpus = cpus;
-		if (!numbers(beat, "rounds=", 10, rounds) || !numbers(beat, "mark=", 16, mark))
-			return;		/* one CPU only: cpus says so */
+		if (!numbers(beat, "rounds=", 10, rounds) ||
+		    !numbers(beat, "mark=", 16, mark))
+			return; /* one CPU only: cpus says so */
 		for (i = 0; i < LINUX_CPUS; i++) {
 			g->rounds[i] = rounds[i];
 			g->mark[i] = mark[i];
@@ -191,7 +197,8 @@ int linux_look(struct linux_guest *g)
 	g->pid = 0;
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return -ESRCH;
-	return fail(g, -ECHILD, "QEMU ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+	return fail(g, -ECHILD, "QEMU ended with %s %d",
+		    WIFEXITED(status) ? "status" : "signal",
 		    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
@@ -212,8 +219,9 @@ int linux_wait_up(struct linux_guest *g, int seconds)
 	while (!r && !g->beats && now_ms() < end)
 		r = look_again(g);
 	if (r)
-		return *why ? r : fail(g, r, "it ended before its init counted");
-	return g->beats ? 0 : fail(g, -ETIMEDOUT, "no sign of its init after %d s", seconds);
+		return r == -ESRCH ? fail(g, r, "it ended before its init counted") : r;
+	return g->beats ? 0
+			: fail(g, -ETIMEDOUT, "no sign of its init after %d s", seconds);
 }
 
 int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds)
@@ -227,11 +235,13 @@ int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds)
 		for (i = 0; i < LINUX_CPUS && g->rounds[i] >= from[i] + rounds; i++)
 			;
 		if (g->wrong)
-			return fail(g, -EILSEQ, "%lu rounds of its work came out wrong", g->wrong);
+			return fail(g, -EILSEQ, "%lu rounds of its work came out wrong",
+				    g->wrong);
 		if (i == LINUX_CPUS)
 			return 0;
 		if (now_ms() >= end)
-			return fail(g, -ETIMEDOUT, "CPU %d did %lu rounds in %d s (%lu beats)", i,
+			return fail(g, -ETIMEDOUT,
+				    "CPU %d did %lu rounds in %d s (%lu beats)", i,
 				    g->rounds[i] - from[i], seconds, g->beats - beats);
 	}
 	return fail(g, r, "it ended");
@@ -252,7 +262,9 @@ int linux_stop(struct linux_guest *g, int seconds)
 	long end = now_ms() + seconds * 1000L;
 	int r = linux_look(g);
 
-	if (!r && write(g->in, "stop\n", 5) != 5)
+	if (r)
+		return fail(g, -ECHILD, "it had ended before it was told to stop");
+	if (write(g->in, "stop\n", 5) != 5)
 		return fail(g, -EPIPE, "its console takes no input");
 	while (!r && now_ms() < end)
 		r = look_again(g);
@@ -264,7 +276,8 @@ int linux_stop(struct linux_guest *g, int seconds)
 		close(g->in);
 		close(g->out);
 		g->pid = 0;
-		return fail(g, -ETIMEDOUT, "it did not stop in %d s, and was killed", seconds);
+		return fail(g, -ETIMEDOUT, "it did not stop in %d s, and was killed",
+			    seconds);
 	}
 	return r;
 }

@@ -12,20 +12,20 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define LINUX_CPUS	2
+#define LINUX_CPUS 2
 
 struct linux_guest {
 	char device[48];
-	pid_t pid;		/* QEMU; 0 when it has ended */
-	int in, out;		/* of the guest's console */
+	pid_t pid;   /* QEMU; 0 when it has ended */
+	int in, out; /* of the guest's console */
 	char line[512];
 	unsigned int used;
-	char last[4][200];	/* the last lines that are no beats */
+	char last[4][200]; /* the last lines that are no beats */
 	/* What its last beat said; beats is 0 until it has reached its init. */
 	unsigned long beats, uptime_ms, wrong;
 	int cpus;
 	unsigned long rounds[LINUX_CPUS];
-	unsigned int mark[LINUX_CPUS];	/* EBX of CPUID leaf 0x40000001 */
+	unsigned int mark[LINUX_CPUS]; /* EBX of CPUID leaf 0x40000001 */
 };
 
 /* "/dev/kvm" is taken as it is. */

@@ -23,7 +23,8 @@ static void goes_on(struct work *w[2], const char *when)
 	int t;
 
 	for (t = 0; t < 2; t++)
-		if (!ok(!work_advances(w[t], 10, 60), "guests of %s go on %s", tags[t], when))
+		if (!ok(!work_advances(w[t], 10, 60), "guests of %s go on %s", tags[t],
+			when))
 			diag("  %s", work_why());
 }
 
@@ -53,7 +54,8 @@ static void ok_hsave(const uint64_t first[2], const char *when)
 	uint64_t now[2];
 
 	hsave(now);
-	ok(first[0] && first[1] && first[0] != first[1] && !memcmp(first, now, sizeof(now)),
+	ok(first[0] && first[1] && first[0] != first[1] &&
+		   !memcmp(first, now, sizeof(now)),
 	   "each CPU has its one host-save page %s", when);
 }
 

@@ -22,8 +22,8 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
-#define TRACE	"/sys/kernel/tracing"
-#define CPUS	2
+#define TRACE "/sys/kernel/tracing"
+#define CPUS  2
 
 static void trace_begin(void)
 {
@@ -53,7 +53,8 @@ static void tsc_ratio(void)
 	need(sys_write("1", TRACE "/events/msr/write_msr/enable"), "and traced");
 	trace_begin();
 	need(mod_insert("vac-probe", ""), "ratios are set as by two instances");
-	ok_is(traced("write_msr", "80000000"), 2, "the first guest's ratio is written twice");
+	ok_is(traced("write_msr", "80000000"), 2,
+	      "the first guest's ratio is written twice");
 	ok_is(traced("write_msr", "c0000000"), 1, "the other's once, between them");
 	ok_is(traced("write_msr", "100000000"), 1, "and 1.0 at the end");
 	ok_is(traced("write_msr", ""), 4, "nothing else is written");
@@ -64,7 +65,9 @@ static void tsc_ratio(void)
 static void switches(void)
 {
 	static const char * const functions[] = {
-		"amd_pmu_enable_virt", "amd_pmu_disable_virt", "kvm_arch_hardware_enable*",
+		"amd_pmu_enable_virt",
+		"amd_pmu_disable_virt",
+		"kvm_arch_hardware_enable*",
 	};
 	const struct payload *p = payload_find("compute");
 	struct work *w[2];
@@ -93,7 +96,8 @@ static void switches(void)
 	ok_errno(work_stop(w[0]), "the guest of a stops");
 	ok_is(traced("amd_pmu_disable_virt", ""), 0, "the PMU stays switched for b");
 	ok_errno(work_stop(w[1]), "the guest of b stops");
-	ok_is(traced("amd_pmu_disable_virt", ""), CPUS, "then it is switched back once a CPU");
+	ok_is(traced("amd_pmu_disable_virt", ""), CPUS,
+	      "then it is switched back once a CPU");
 	sys_write("nop", TRACE "/current_tracer");
 	sys_write("\n", TRACE "/set_ftrace_filter");
 }

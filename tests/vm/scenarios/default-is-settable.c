@@ -33,8 +33,8 @@ static int leads_to(int kvm, int t, const char *what)
 	int before = instance_number(tags[t], "vms"), vm;
 
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	ok_is(vm >= 0 ? instance_number(tags[t], "vms") - before : -1, 1, "%s is one of %s",
-	      what, tags[t]);
+	ok_is(vm >= 0 ? instance_number(tags[t], "vms") - before : -1, 1,
+	      "%s is one of %s", what, tags[t]);
 	return vm;
 }
 

@@ -23,30 +23,32 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
-#define WARM_UP	10
+#define WARM_UP 10
 #define ROUNDS	50
 
 struct measure {
 	const char *name;
-	long long tolerance;	/* kB; for MemAvailable of what may go missing */
+	long long tolerance; /* kB; for MemAvailable of what may go missing */
 	long long before, after;
 };
 
 static struct measure measures[] = {
-	{ "SUnreclaim", 640, 0, 0 },
-	{ "Percpu", 128, 0, 0 },
-	{ "VmallocUsed", 128, 0, 0 },
-	{ "PageTables", 128, 0, 0 },
-	{ "KernelStack", 128, 0, 0 },
-	{ "MemAvailable", 4096, 0, 0 },
+	{ "SUnreclaim", 640, 0, 0 },  { "Percpu", 128, 0, 0 },
+	{ "VmallocUsed", 128, 0, 0 }, { "PageTables", 128, 0, 0 },
+	{ "KernelStack", 128, 0, 0 }, { "MemAvailable", 4096, 0, 0 },
 };
 
 #define NMEASURES (sizeof(measures) / sizeof(measures[0]))
 
 /* Directories that must have the same names before and after. */
 static const char * const places[] = {
-	"/sys/kernel/debug", "/sys/kernel/tracing/events", "/sys/kernel/slab", "/sys/module",
-	"/sys/devices/virtual/misc", "/sys/kernel", "/sys/devices/virtual/workqueue",
+	"/sys/kernel/debug",
+	"/sys/kernel/tracing/events",
+	"/sys/kernel/slab",
+	"/sys/module",
+	"/sys/devices/virtual/misc",
+	"/sys/kernel",
+	"/sys/devices/virtual/workqueue",
 };
 
 #define NPLACES (sizeof(places) / sizeof(places[0]))
@@ -76,7 +78,8 @@ static void measure(bool after)
 		usleep(300000);
 	}
 	for (i = 0; i < NMEASURES; i++)
-		*(after ? &measures[i].after : &measures[i].before) = meminfo(measures[i].name);
+		*(after ? &measures[i].after
+			: &measures[i].before) = meminfo(measures[i].name);
 }
 
 static void compare(void)
@@ -91,8 +94,8 @@ static void compare(void)
 			grown = -grown;
 		diag("%s: %lld kB, then %lld kB", m->name, m->before, m->after);
 		ok(m->before >= 0 && grown <= m->tolerance,
-		   "%s: %lld kB more after 40 rounds (%lld are tolerated)", m->name, grown,
-		   m->tolerance);
+		   "%s: %lld kB more after 40 rounds (%lld are tolerated)", m->name,
+		   grown, m->tolerance);
 	}
 }
 
@@ -149,8 +152,8 @@ int main(void)
 	for (i = 0; i < NPLACES; i++)
 		ok_is(names_added(before[i], names_of_dir(places[i]), places[i]), 0,
 		      "no new name in %s", places[i]);
-	ok_is(names_added(caches, names_of_lines("/proc/slabinfo", 2), "/proc/slabinfo"), 0,
-	      "no new kmem cache");
+	ok_is(names_added(caches, names_of_lines("/proc/slabinfo", 2), "/proc/slabinfo"),
+	      0, "no new kmem cache");
 	ok_is(vac_number("users"), 0, "vac counts no VM");
 	ok_is(mod_references("vac"), 0, "nobody refers to vac");
 	ok_errno(mod_remove_within("vac", 5), "vac unloads");

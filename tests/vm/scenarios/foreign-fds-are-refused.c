@@ -20,7 +20,7 @@
 #include "../lib/tap.h"
 
 struct machine {
-	int dev, vm, vcpu, vfio;	/* vfio: -1 if there is no such device */
+	int dev, vm, vcpu, vfio; /* vfio: -1 if there is no such device */
 };
 
 static int attempt(int fd, unsigned long request, void *arg)
@@ -65,10 +65,12 @@ static int irqfd(struct machine *m, int fd)
 
 static int resample(struct machine *m, int fd)
 {
-	struct kvm_irqfd i = { .gsi = 5, .flags = KVM_IRQFD_FLAG_RESAMPLE, .resamplefd = fd };
+	struct kvm_irqfd i = { .gsi = 5,
+			       .flags = KVM_IRQFD_FLAG_RESAMPLE,
+			       .resamplefd = fd };
 	int r;
 
-	i.fd = eventfd(0, EFD_CLOEXEC);	/* a good one */
+	i.fd = eventfd(0, EFD_CLOEXEC); /* a good one */
 	r = attempt(m->vm, KVM_IRQFD, &i);
 	close(i.fd);
 	return r;
@@ -77,7 +79,10 @@ static int resample(struct machine *m, int fd)
 static int ioeventfd(struct machine *m, int fd)
 {
 	struct kvm_ioeventfd i = {
-		.addr = 0x600, .len = 4, .fd = fd, .flags = KVM_IOEVENTFD_FLAG_PIO,
+		.addr = 0x600,
+		.len = 4,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_PIO,
 	};
 
 	return attempt(m->vm, KVM_IOEVENTFD, &i);
@@ -86,14 +91,16 @@ static int ioeventfd(struct machine *m, int fd)
 static const struct {
 	const char *name;
 	int (*run)(struct machine *m, int fd);
-	int own;	/* errno for a VM of the same instance, 0 if as for any file */
+	int own; /* errno for a VM of the same instance, 0 if as for any file */
 } uses[] = {
+	/* clang-format off */
 	{ "SEV mirror", mirror, EINVAL },
 	{ "SEV migration", migrate, EINVAL },
 	{ "kvm-vfio group", vfio_add, 0 },
 	{ "irqfd", irqfd, 0 },
 	{ "irqfd resample", resample, 0 },
 	{ "ioeventfd", ioeventfd, 0 },
+	/* clang-format on */
 };
 
 static void open_machine(struct machine *m, const char *tag)
@@ -125,7 +132,9 @@ static void try_all(struct machine *mine, struct machine *own, struct machine *o
 		const char *name;
 		int fd;
 	} foreign[] = {
-		{ "VM", other->vm }, { "vCPU", other->vcpu }, { "device", other->dev },
+		{ "VM", other->vm },
+		{ "vCPU", other->vcpu },
+		{ "device", other->dev },
 		{ "kvm-vfio device", other->vfio },
 	};
 	unsigned int u, f;
@@ -143,13 +152,15 @@ static void try_all(struct machine *mine, struct machine *own, struct machine *o
 			if (foreign[f].fd < 0)
 				continue;
 			r = uses[u].run(mine, foreign[f].fd);
-			ok_is(r, as_null, "%s: %s refuses a %s of the other in the same way",
-			      tag, uses[u].name, foreign[f].name);
+			ok_is(r, as_null,
+			      "%s: %s refuses a %s of the other in the same way", tag,
+			      uses[u].name, foreign[f].name);
 		}
 		r = uses[u].run(mine, own->vm);
 		if (uses[u].own)
 			ok(r == -uses[u].own && r != as_null,
-			   "%s: %s knows a VM of its own: %s", tag, uses[u].name, strerror(-r));
+			   "%s: %s knows a VM of its own: %s", tag, uses[u].name,
+			   strerror(-r));
 		else
 			ok_is(r, as_null, "%s: %s takes no VM at all", tag, uses[u].name);
 	}

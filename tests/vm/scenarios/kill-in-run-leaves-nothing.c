@@ -75,7 +75,10 @@ static void kill_many(int mask, const char *what)
 
 	for (i = 0; i < TIMES; i++) {
 		for (t = 0; t < 2; t++)
-			pid[t] = mask & (1 << t) ? start_victim(tags[t], i & 1 ? "cpuid" : "compute") : 0;
+			pid[t] = mask & (1 << t)
+					 ? start_victim(tags[t],
+							i & 1 ? "cpuid" : "compute")
+					 : 0;
 		if (!i) {
 			for (t = 0; t < 2; t++)
 				if (mask & (1 << t))

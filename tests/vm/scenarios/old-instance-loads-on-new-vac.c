@@ -27,7 +27,8 @@ int main(void)
 	need(load_instance("a"), "an instance built against the earlier one loads");
 	sys_read(version, sizeof(version), VAC "/version");
 	sys_read(interface, sizeof(interface), VAC "/instances/a/interface");
-	ok(strcmp(version, interface), "vac is at %s, the instance at %s", version, interface);
+	ok(strcmp(version, interface), "vac is at %s, the instance at %s", version,
+	   interface);
 	if (!ok(!payload_run("/dev/kvm-a", p, 2, 60), "its guests run"))
 		diag("  %s", work_why());
 	ok_errno(unload_instance("a"), "it unloads");

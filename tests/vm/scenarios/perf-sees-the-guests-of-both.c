@@ -21,11 +21,11 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
-#define CPU		1
-#define PERIOD_NS	1000000
-#define DATA_PAGES	64
-#define SAMPLES		20
-#define GUEST_IP_END	(1ULL << 32)	/* guests of ours live below 4 GiB */
+#define CPU	     1
+#define PERIOD_NS    1000000
+#define DATA_PAGES   64
+#define SAMPLES	     20
+#define GUEST_IP_END (1ULL << 32) /* guests of ours live below 4 GiB */
 
 struct sample {
 	struct perf_event_header header;
@@ -50,7 +50,8 @@ static int sampler_open(void)
 	fd = syscall(SYS_perf_event_open, &attr, -1, CPU, -1, 0);
 	if (fd < 0)
 		return -errno;
-	ring = mmap(NULL, (1 + DATA_PAGES) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ring = mmap(NULL, (1 + DATA_PAGES) * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    0);
 	return ring == MAP_FAILED ? -errno : 0;
 }
 
@@ -62,7 +63,8 @@ static void count(unsigned int *guest, unsigned int *with_ip, unsigned int *host
 	uint64_t tail = ring->data_tail;
 
 	while (tail < head) {
-		const struct sample *s = (const void *)(data + tail % (DATA_PAGES * page));
+		const struct sample *s = (const void *)(data +
+							tail % (DATA_PAGES * page));
 		int mode = s->header.misc & PERF_RECORD_MISC_CPUMODE_MASK;
 
 		if (s->header.type == PERF_RECORD_SAMPLE) {

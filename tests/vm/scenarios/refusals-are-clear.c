@@ -71,7 +71,8 @@ static void beside_stock(void)
 	ok(r < 0, "vac does not load beside stock kvm: %s", strerror(-r));
 	says_once("vac: kvm");
 	ok(!mod_loaded("vac") && !sys_there(VAC), "and leaves nothing");
-	if (!ok(!payload_run("/dev/kvm", payload_find("io"), 1, 30), "stock kvm still works"))
+	if (!ok(!payload_run("/dev/kvm", payload_find("io"), 1, 30),
+		"stock kvm still works"))
 		diag("  %s", work_why());
 	ok_errno(mod_remove_within("kvm-amd", 5), "kvm-amd unloads");
 	ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
@@ -95,7 +96,8 @@ static void stock_beside_vac(const char *when)
 
 static void still_runs(const char *tag)
 {
-	if (!ok(!payload_run(device_of(tag), payload_find("io"), 1, 30), "%s runs a guest", tag))
+	if (!ok(!payload_run(device_of(tag), payload_find("io"), 1, 30),
+		"%s runs a guest", tag))
 		diag("  %s", work_why());
 }
 
@@ -107,7 +109,8 @@ static void foreign(const char *as, const char *cause)
 	snprintf(parameters, sizeof(parameters), "as=%s", as);
 	mark();
 	r = mod_insert("kvm-foreign", parameters);
-	ok(r < 0 && r != -ECANCELED, "a module with a wrong %s is refused: %s", as, strerror(-r));
+	ok(r < 0 && r != -ECANCELED, "a module with a wrong %s is refused: %s", as,
+	   strerror(-r));
 	says_once(cause);
 	ok(!mod_loaded("kvm-foreign") && !sys_there(VAC "/instances/foreign"),
 	   "and leaves nothing");

@@ -35,9 +35,9 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
-#define TURNS	5500	/* of each guest */
-#define HALTS	1500
-#define CPU	0
+#define TURNS 5500 /* of each guest */
+#define HALTS 1500
+#define CPU   0
 
 struct player {
 	const char *tag;
@@ -52,12 +52,14 @@ struct player {
 
 static __thread struct player *me;
 
+/* clang-format off */
 #define XMM_ALL(op)							\
 	op("0", "0x00") op("1", "0x10") op("2", "0x20") op("3", "0x30")	\
 	op("4", "0x40") op("5", "0x50") op("6", "0x60") op("7", "0x70")	\
 	op("8", "0x80") op("9", "0x90") op("10", "0xa0") op("11", "0xb0") \
 	op("12", "0xc0") op("13", "0xd0") op("14", "0xe0") op("15", "0xf0")
-#define LOAD(n, off) "movdqu " off "(%[in]), %%xmm" n "\n"
+/* clang-format on */
+#define LOAD(n, off)  "movdqu " off "(%[in]), %%xmm" n "\n"
 #define STORE(n, off) "movdqu %%xmm" n ", " off "(%[out])\n"
 
 /* KVM_RUN with our own values in all XMM registers before; what is there after goes to out. */
@@ -94,7 +96,7 @@ static void check_host(const uint64_t xmm[32])
 	asm volatile("stmxcsr %0" : "=m"(mxcsr));
 	asm volatile("fnstcw %0" : "=m"(fcw));
 	syscall(SYS_arch_prctl, ARCH_GET_GS, &gs);
-	syscall(SYS_getcpu, &cpu, &node, NULL);		/* not by vDSO: that asks TSC_AUX */
+	syscall(SYS_getcpu, &cpu, &node, NULL); /* not by vDSO: that asks TSC_AUX */
 	if (aux != (node << 12 | cpu))
 		host_bad("TSC_AUX", node << 12 | cpu, aux);
 	if (mxcsr != 0x1f80)
@@ -143,10 +145,11 @@ static void prepare(struct player *p, const char *tag, uint64_t rounds, int mode
 {
 	memset(p, 0, sizeof(*p));
 	p->tag = tag;
-	need(vm_create(&p->vm, device_of(tag), mode ? VM_IRQCHIP : 0), "%s makes a VM", tag);
-	need(vcpu_create(p->vm, &p->v), "%s makes a vCPU", tag);
-	need(vcpu_set_long(p->v, guest_secrets, rounds, mix(tag[0], mode)), "%s is set up",
+	need(vm_create(&p->vm, device_of(tag), mode ? VM_IRQCHIP : 0), "%s makes a VM",
 	     tag);
+	need(vcpu_create(p->vm, &p->v), "%s makes a vCPU", tag);
+	need(vcpu_set_long(p->v, guest_secrets, rounds, mix(tag[0], mode)),
+	     "%s is set up", tag);
 	p->v->area->mode = mode;
 	p->v->enter = enter;
 }
@@ -160,8 +163,9 @@ static void play_both(struct player p[2], const char *how)
 	for (t = 0; t < 2; t++)
 		pthread_join(p[t].thread, NULL);
 	for (t = 0; t < 2; t++) {
-		if (!ok(p[t].last.kind == EV_DONE, "guest of %s kept its secrets for %llu turns %s",
-			p[t].tag, (unsigned long long)p[t].v->area->rounds, how))
+		if (!ok(p[t].last.kind == EV_DONE,
+			"guest of %s kept its secrets for %llu turns %s", p[t].tag,
+			(unsigned long long)p[t].v->area->rounds, how))
 			diag("  %s", event_text(p[t].v, &p[t].last));
 		ok_is(p[t].host_bad, 0, "host of %s kept its own, %s", p[t].tag, how);
 		vm_destroy(p[t].vm);
@@ -174,8 +178,8 @@ static void counts(long long *other, long long *instance, long long *vcpu)
 	*other = vac_cpu_number(CPU, "other");
 	*instance = vac_cpu_number(CPU, "same_instance");
 	*vcpu = vac_cpu_number(CPU, "same_vcpu");
-	diag("cpu %d: other=%lld same_instance=%lld same_vcpu=%lld", CPU, *other, *instance,
-	     *vcpu);
+	diag("cpu %d: other=%lld same_instance=%lld same_vcpu=%lld", CPU, *other,
+	     *instance, *vcpu);
 }
 
 static void by_user_space(void)
@@ -204,7 +208,8 @@ static void by_user_space(void)
 	     vac_cpu_number(CPU, "next_asid"), vac_cpu_number(CPU, "max_asid"));
 	ok(gen[0] > 0 && gen[1] >= gen[0], "the ASID generation never goes back");
 	ok(vac_cpu_number(CPU, "next_asid") > 0 &&
-	   vac_cpu_number(CPU, "next_asid") <= vac_cpu_number(CPU, "max_asid") + 1,
+		   vac_cpu_number(CPU, "next_asid") <=
+			   vac_cpu_number(CPU, "max_asid") + 1,
 	   "the next ASID is one that the CPU has");
 }
 
@@ -218,8 +223,8 @@ static void by_halting(const char *how, int scale)
 		prepare(&p[t], tags[t], HALTS, 1);
 		khz = vcpu_tsc_khz(p[t].v);
 		if (scale && vcpu_set_tsc_khz(p[t].v, t ? khz / 2 : khz / 4 * 3)) {
-			skip("this machine cannot scale the TSC", "%s: TSC rate of %s", how,
-			     tags[t]);
+			skip("this machine cannot scale the TSC", "%s: TSC rate of %s",
+			     how, tags[t]);
 			vm_destroy(p[t].vm);
 			if (t)
 				vm_destroy(p[0].vm);
@@ -240,7 +245,7 @@ int main(void)
 	int t;
 
 	load_two();
-	for (t = 0; t < 2; t++)	/* a halt in the kernel schedules, and does not poll */
+	for (t = 0; t < 2; t++) /* a halt in the kernel schedules, and does not poll */
 		sys_write("0", "/sys/module/kvm_%s/parameters/halt_poll_ns", tags[t]);
 	by_user_space();
 	by_halting("halting in the kernel", 0);

@@ -19,8 +19,9 @@
 static void names(void)
 {
 	static const char * const files[] = {
-		"vms", "vcpus", "references", "snapshot", "snapshot_digest", "rules_digest",
-		"patches", "interface", "capabilities",
+		"vms",	    "vcpus",	       "references",
+		"snapshot", "snapshot_digest", "rules_digest",
+		"patches",  "interface",       "capabilities",
 	};
 	unsigned int i, t, n;
 
@@ -32,14 +33,16 @@ static void names(void)
 			else
 				n++;
 		ok_is(n, i, "instance %s says what it is in sysfs", tags[t]);
-		ok(sys_there("/dev/kvm-%s", tags[t]), "instance %s has a device", tags[t]);
+		ok(sys_there("/dev/kvm-%s", tags[t]), "instance %s has a device",
+		   tags[t]);
 		ok(sys_there("/sys/kernel/debug/kvm-%s", tags[t]),
 		   "instance %s has a debugfs directory", tags[t]);
 		ok(sys_there("/sys/module/kvm_%s/parameters/nested", tags[t]) &&
-		   sys_there("/sys/module/kvm_%s/parameters/halt_poll_ns", tags[t]),
+			   sys_there("/sys/module/kvm_%s/parameters/halt_poll_ns",
+				     tags[t]),
 		   "instance %s has parameters of core and vendor", tags[t]);
 		ok(sys_there("/sys/kernel/tracing/events/kvm_%s/kvm_exit", tags[t]) &&
-		   sys_there("/sys/kernel/tracing/events/kvmmmu_%s", tags[t]),
+			   sys_there("/sys/kernel/tracing/events/kvmmmu_%s", tags[t]),
 		   "instance %s has trace systems of its own", tags[t]);
 	}
 }
@@ -49,9 +52,11 @@ static void both_run(const struct payload *p, const char *dev_a, const char *dev
 {
 	struct work *a, *b;
 
-	if (!ok(!work_start(&a, dev_a, p, 2, p->rounds, -1), "%s starts on %s", p->name, dev_a))
+	if (!ok(!work_start(&a, dev_a, p, 2, p->rounds, -1), "%s starts on %s", p->name,
+		dev_a))
 		diag("  %s", work_why());
-	if (!ok(!work_start(&b, dev_b, p, 2, p->rounds, -1), "%s starts on %s", p->name, dev_b))
+	if (!ok(!work_start(&b, dev_b, p, 2, p->rounds, -1), "%s starts on %s", p->name,
+		dev_b))
 		diag("  %s", work_why());
 	if (a && !ok(!work_finish(a, 60), "%s runs on %s", p->name, dev_a))
 		diag("  %s", work_why());
@@ -61,7 +66,8 @@ static void both_run(const struct payload *p, const char *dev_a, const char *dev
 
 static bool goes_on(struct work *w, const char *tag, const char *when)
 {
-	bool good = ok(!work_advances(w, 10, 60), "guests of %s make progress %s", tag, when);
+	bool good = ok(!work_advances(w, 10, 60), "guests of %s make progress %s", tag,
+		       when);
 
 	if (!good)
 		diag("  %s", work_why());
@@ -77,7 +83,8 @@ static void unload_first(int first)
 
 	diag("%s leaves, %s stays", go, stay);
 	need(work_start(&leaver, device_of(go), p, 2, 0, -1), "guests of %s start", go);
-	need(work_start(&stayer, device_of(stay), p, 2, 0, -1), "guests of %s start", stay);
+	need(work_start(&stayer, device_of(stay), p, 2, 0, -1), "guests of %s start",
+	     stay);
 	goes_on(leaver, go, "beside the other");
 	goes_on(stayer, stay, "beside the other");
 	ok_is(instance_number(go, "vms"), 1, "sysfs counts one VM of %s", go);
@@ -88,7 +95,8 @@ static void unload_first(int first)
 	ok_svme(1, "then");
 	ok_errno(unload_instance(go), "%s unloads", go);
 	ok(!sys_there("/dev/kvm-%s", go) && !sys_there(VAC "/instances/%s", go) &&
-	   !sys_there("/sys/kernel/debug/kvm-%s", go), "%s left no name behind", go);
+		   !sys_there("/sys/kernel/debug/kvm-%s", go),
+	   "%s left no name behind", go);
 	goes_on(stayer, stay, "when the other is gone");
 	ok_svme(1, "with one instance left");
 	ok_errno(load_instance(go), "%s loads again", go);

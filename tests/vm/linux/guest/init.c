@@ -24,10 +24,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CPUS	16
-#define KVM_FEATURES	0x40000001
-#define BEAT_MS		1000
-#define PAUSE_US	20000
+#define MAX_CPUS     16
+#define KVM_FEATURES 0x40000001
+#define BEAT_MS	     1000
+#define PAUSE_US     20000
 
 static atomic_ulong rounds[MAX_CPUS], wrong;
 static atomic_uint mark[MAX_CPUS];
@@ -95,16 +95,19 @@ static void beat(unsigned int n, int cpus)
 	char line[400];
 	int size, i;
 
-	size = snprintf(line, sizeof(line), "guest: beat %u cpus=%d uptime=%ld wrong=%lu rounds=",
-			n, cpus, uptime_ms(), wrong);
+	size = snprintf(line, sizeof(line),
+			"guest: beat %u cpus=%d uptime=%ld wrong=%lu rounds=", n, cpus,
+			uptime_ms(), wrong);
 	for (i = 0; i < cpus; i++)
-		size += snprintf(line + size, sizeof(line) - size, "%s%lu", i ? "," : "", rounds[i]);
+		size += snprintf(line + size, sizeof(line) - size, "%s%lu", i ? "," : "",
+				 rounds[i]);
 	size += snprintf(line + size, sizeof(line) - size, " mark=");
 	for (i = 0; i < cpus; i++)
-		size += snprintf(line + size, sizeof(line) - size, "%s%x", i ? "," : "", mark[i]);
+		size += snprintf(line + size, sizeof(line) - size, "%s%x", i ? "," : "",
+				 mark[i]);
 	line[size++] = '\n';
 	if (write(1, line, size) < 0)
-		return;		/* nobody listens: no reason to end */
+		return; /* nobody listens: no reason to end */
 }
 
 int main(void)
@@ -123,7 +126,7 @@ int main(void)
 		cpus = MAX_CPUS;
 	for (i = 0; i < cpus; i++)
 		pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
-	usleep(PAUSE_US);	/* so that the first line has something to say */
+	usleep(PAUSE_US); /* so that the first line has something to say */
 	for (;;) {
 		long now = uptime_ms();
 
