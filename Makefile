@@ -38,7 +38,8 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
 
-test: setup ## all tests, or ONLY=...
+test: ## all tests, or ONLY=...
+	@scripts/setup check
 	@tests/run $(ONLY)
 
 check: ## the quick checks of the sources, in seconds
