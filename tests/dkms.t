@@ -100,13 +100,30 @@ if ! tarball=$(tests/dkms/root "$kernel" 2>"$said"); then
 fi
 tar -C "$root" --zstd -xf "$tarball"
 mount -t proc proc "$root/proc"
-mkdir -p "$root/lib/modules/$unsupported/build/include" "$root/work/scripts"
+mkdir -p "$root/lib/modules/$unsupported/build/include" "$root/work/scripts" \
+	"$root/etc/udev/rules.d"
 cp -R dkms.conf vac "$root/work"
 cp -R scripts/install scripts/host "$root/work/scripts"
 cp -R "$package" "$root/work/package"
 install=/work/scripts/install
 files >"$folder/before"
 ok "there is no Coccinelle" test ! -e "$root/usr/bin/spatch"
+
+# The stock module stays out until it is named.
+stock=$folder/stock
+mkdir -p "$stock/lib/modules/$kernel"
+cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
+	"$stock/lib/modules/$kernel"
+depmod -b "$stock" "$kernel" 2>/dev/null
+loads_stock() { # with modprobe's configuration $1, what $2 names
+	modprobe -d "$stock" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
+	grep -q '^insmod.*/kvm-amd\.ko' "$said"
+}
+holds_stock() { ! loads_stock "$@"; }
+cpu='cpu:type:x86,ven0002fam0017mod0001:feature:,0000,0057,00C2,'
+ok "without our file the CPU loads stock KVM" loads_stock /dev/null "$cpu"
+ok "with it the CPU loads nothing" holds_stock scripts/host/multi-kvm.conf "$cpu"
+ok "its name still loads it" loads_stock scripts/host/multi-kvm.conf kvm_amd
 
 # Refusals.
 run setpriv --reuid=65534 --clear-groups $install a --package /work/package
@@ -118,6 +135,13 @@ ok "and the package is named" says "linux-headers-6.1.0-1-amd64"
 run $install a --package /work/package --kernel $unsupported
 ok "an unsupported kernel is refused to who names it" test "$status" -eq 3
 run $install a --uninstall
+run env DESTDIR=/work/dest $install a --package /work/package
+ok "with DESTDIR the files are put there" test "$status" -eq 0 -a \
+	-f "$root/work/dest/usr/src/kvm-a-$version/dkms.conf" -a \
+	-f "$root/work/dest/usr/src/multi-kvm-1.0/vac/Kbuild" -a \
+	-f "$root/work/dest/etc/modprobe.d/multi-kvm.conf"
+run env DESTDIR=/work/dest $install a --uninstall
+ok "and taken away again" test -z "$(find "$root/work/dest" -type f)"
 ok "that leaves nothing" same_files
 
 # A tiny package out of the same templates, for what does not need a whole KVM.
@@ -182,30 +206,12 @@ run modprobe -S "$kernel" --show-depends kvm-a
 ok "modprobe loads vac first" before vac.ko kvm-a.ko
 ok "a udev rule is there, before uaccess is read" \
 	grep -q uaccess "$root/etc/udev/rules.d/65-multi-kvm.rules"
+ok "a modprobe configuration is there" test -f "$root/etc/modprobe.d/multi-kvm.conf"
 started=$SECONDS
 run $install a --package /work/package
 ok "a second install builds nothing" test "$status" -eq 0 -a $((SECONDS - started)) -lt 40
 run dkms autoinstall -k "$kernel"
 ok "autoinstall after it has nothing to do" quiet
-
-# The stock module stays out until it is named.
-stock=$folder/stock
-mkdir -p "$stock/lib/modules/$kernel"
-cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
-	"$stock/lib/modules/$kernel" 2>"$said"
-depmod -b "$stock" "$kernel" 2>/dev/null
-stock_modprobe() {
-	modprobe -d "$stock" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
-	grep -q '^insmod.*/kvm-amd\.ko\|^insmod.*/kvm\.ko' "$said"
-}
-cpu='cpu:type:x86,ven0002fam0017mod0001:feature:,0000,0057,00C2,'
-conf=$root/etc/modprobe.d/multi-kvm.conf
-for alias in "$cpu" char-major-10-232; do
-	ok "without our file $alias loads stock KVM" stock_modprobe /dev/null "$alias"
-	held() { ! stock_modprobe "$conf" "$alias"; }
-	ok "with it $alias loads nothing" held
-done
-ok "its name still loads it" stock_modprobe "$conf" kvm_amd
 
 # A doctored snapshot; the installed version must stay.
 cp -R "$root/work/package" "$root/work/doctored"

@@ -68,7 +68,7 @@ DECLARE_PER_CPU(struct vac_cpu, vac_cpu);
  * @capabilities: VAC_CAP_* bits that hold here.
  * @setup: allocate what @cpu_on needs; process context.
  * @teardown: free it.
- * @cpu_on: switch virtualization on on this CPU, interrupts off.
+ * @cpu_on: switch virtualization on for this CPU, interrupts off.
  * @cpu_off: the reverse; also called where it is off already.
  */
 struct vac_vendor {
@@ -81,7 +81,7 @@ struct vac_vendor {
 };
 
 struct vac {
-	struct mutex lock;
+	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
 	unsigned int users;			/* VMs of all; under lock */

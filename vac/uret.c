@@ -6,7 +6,7 @@
  * The host's value of such an MSR can be read only while no guest's is in it.
  * So there is one table for all instances: an MSR has one slot, for good. It is
  * sampled when its slot is made, when no instance has written it yet, and
- * whenever virtualization comes on on a CPU. Slots do not run out: the same MSR
+ * whenever virtualization comes on for a CPU. Slots do not run out: the same MSR
  * asked for by any number of instances is one slot, and KVM knows about ten.
  *
  * Behaviour towards the hardware is that of kvm_set_user_return_msr() and

@@ -2,7 +2,7 @@
 /*
  * virt.c - hazards 1 and 2: virtualization on each CPU, and who follows a CPU.
  *
- * Virtualization is on on every online CPU exactly while some instance has a
+ * Every online CPU has virtualization on exactly while some instance has a
  * VM. vac holds the only hotplug, suspend and reboot hooks. On the way up it
  * switches the CPU on and then tells each instance that has VMs; on the way
  * down the other way round. An instance hears of a CPU only what concerns
@@ -123,7 +123,7 @@ static void instance_off_ipi(void *data)
  * vac_virt_get() - A VM of this instance comes to be.
  * @inst: the instance.
  *
- * The first VM of all switches virtualization on on every CPU; the first of
+ * The first VM of all switches virtualization on for every CPU; the first of
  * the instance calls its cpu_enable() there.
  *
  * Context: process context; takes vac.lock and cpus_read_lock().

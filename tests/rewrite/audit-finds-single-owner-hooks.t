@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The audit finds, in the stock modules of a kernel package, every hook that only vac may use,

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A snapshot in which a rule would hit less or more than it says, or in which Coccinelle cannot

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A user's patches go on top of the snapshot, in order, and one that does not apply whole is

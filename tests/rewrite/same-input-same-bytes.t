@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The same snapshot, tag and rules give the same package, byte for byte: without the cache, with

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A snapshot is exactly what the manifests declare, whatever kind of source it comes from; a file

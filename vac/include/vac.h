@@ -23,19 +23,20 @@
 #ifndef VAC_H
 #define VAC_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 #define VAC_MAJOR	1
 #define VAC_MINOR	0
 
 /* Capability bits, see vac_capabilities(). Bits are never reused. */
-#define VAC_CAP_SVM		(1ULL << 0)	/* EFER.SVME, host-save area */
-#define VAC_CAP_ASID		(1ULL << 1)	/* SVM ASIDs and their generation */
-#define VAC_CAP_TSC_RATIO	(1ULL << 2)	/* MSR_AMD64_TSC_RATIO */
-#define VAC_CAP_SEV_ASID	(1ULL << 3)	/* SEV, SEV-ES and SNP ASIDs */
-#define VAC_CAP_AVIC		(1ULL << 4)	/* GA log notifier, AVIC VM ids */
-#define VAC_CAP_VMX		(1ULL << 8)	/* VMXON, current VMCS, emergency */
-#define VAC_CAP_VPID		(1ULL << 9)	/* VPIDs */
+#define VAC_CAP_SVM		BIT_ULL(0)	/* EFER.SVME, host-save area */
+#define VAC_CAP_ASID		BIT_ULL(1)	/* SVM ASIDs and their generation */
+#define VAC_CAP_TSC_RATIO	BIT_ULL(2)	/* MSR_AMD64_TSC_RATIO */
+#define VAC_CAP_SEV_ASID	BIT_ULL(3)	/* SEV, SEV-ES and SNP ASIDs */
+#define VAC_CAP_AVIC		BIT_ULL(4)	/* GA log notifier, AVIC VM ids */
+#define VAC_CAP_VMX		BIT_ULL(8)	/* VMXON, current VMCS, emergency */
+#define VAC_CAP_VPID		BIT_ULL(9)	/* VPIDs */
 
 struct file_operations;
 struct module;
