@@ -2,7 +2,7 @@
 """A rule: what its header says, which files it applies to and how often it must hit.
 
 A rule is a *.cocci file (Coccinelle) or, where Coccinelle cannot read the code or the code is
-a #define, a *.tokens file. kvm-core/README.md says how to write one.
+a #define, a *.tokens file. kvm-core/rules/README says how to write one.
 """
 
 import re
