@@ -145,8 +145,8 @@ ok "and taken away again" test -z "$(find "$root/work/dest" -type f)"
 ok "that leaves nothing" same_files
 
 # A tiny package out of the same templates, for what does not need a whole KVM.
-tiny() { # tiny VERSION LACKS
-	local to=$root/usr/src/kvm-tiny-$1
+tiny() { # tiny VERSION LACKS [FOLDER]
+	local to=$root${3:-/usr/src}/kvm-tiny-$1
 	mkdir "$to"
 	cp vac/build.sh tests/dkms/one.c "$to"
 	sed "s/kvm-a/kvm-tiny/g; s/$version/$1/g" "$package/dkms.conf" >"$to/dkms.conf"
@@ -193,6 +193,25 @@ for one in 1.0 1.1 1.2; do
 	run dkms remove kvm-tiny/$one --all
 	rm -r "$root/usr/src/kvm-tiny-$one"
 done
+
+# Upgrade and rollback of a tag, the second with another vac of the same version.
+tiny 2.0 "" /work
+tiny 2.1 "" /work
+run $install tiny --package /work/kvm-tiny-2.1 --kernel "$kernel"
+run $install tiny --package /work/kvm-tiny-2.0 --kernel "$kernel"
+ok "an older version of a tag replaces a newer one" test "$status" -eq 0 -a \
+	-d "$root/usr/src/kvm-tiny-2.0" -a ! -e "$root/usr/src/kvm-tiny-2.1"
+echo "/* another */" >>"$root/work/vac/main.c"
+tiny 2.2 "" /work
+run $install tiny --package /work/kvm-tiny-2.2
+run dkms status
+ok "a newer one on a changed vac, too" test "$(cat "$said")" = \
+	"kvm-tiny/2.2, $kernel, x86_64: installed
+multi-kvm/1.0, $kernel, x86_64: installed"
+ok "and the changed vac is what is installed" cmp -s "$root/work/vac/main.c" \
+	"$root/usr/src/multi-kvm-1.0/vac/main.c"
+run $install tiny --uninstall
+ok "uninstall of the last instance takes vac along" same_files
 
 # The whole thing, as on a host.
 run $install a --package /work/package

@@ -25,6 +25,12 @@
 
 struct file_operations;
 
+/*
+ * Instances hold it by a handle only. Its members are hidden from genksyms, as
+ * those of struct vac_instance_desc are: else the CRC of every export that
+ * takes a handle would change with them, and older instances would not load.
+ */
+#ifndef __GENKSYMS__
 struct vac_instance {
 	struct kobject kobj;		/* /sys/kernel/vac/instances/<tag> */
 	struct list_head link;		/* vac.instances, RCU */
@@ -43,6 +49,7 @@ struct vac_instance {
 	void (*emergency_clear)(void);
 	void (*pi_wakeup)(void);
 };
+#endif
 
 /**
  * struct vac_cpu - what vac knows of one CPU; only that CPU writes it.

@@ -5,9 +5,9 @@
  * more and a longer descriptor; with CONFIG_MODVERSIONS the loader compares the CRC of every
  * function that the instance uses.
  *
- * fails when: struct vac_instance_desc is not hidden from genksyms in vac.h (the loader: "disagrees
- * about version of symbol vac_instance_register"), or check_interface() wants the size of its
- * own descriptor (mutant descriptor-must-be-mine).
+ * fails when: struct vac_instance_desc or struct vac_instance is not hidden from genksyms (the
+ * loader: "disagrees about version of symbol vac_instance_register"), or check_interface()
+ * wants the size of its own descriptor (mutant descriptor-must-be-mine).
  */
 #include <string.h>
 
