@@ -32,7 +32,8 @@ static bool tag_is_good(const char *tag)
 {
 	size_t i, n = strlen(tag);
 
-	if (n < 1 || n > 24 || tag[0] < 'a' || tag[0] > 'z')
+	/* "none" is how the default is unset. */
+	if (n < 1 || n > 24 || tag[0] < 'a' || tag[0] > 'z' || !strcmp(tag, "none"))
 		return false;
 	for (i = 1; i < n; i++)
 		if (!(tag[i] >= 'a' && tag[i] <= 'z') && !(tag[i] >= '0' && tag[i] <= '9') &&
@@ -100,7 +101,7 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	if (r)
 		return ERR_PTR(r);
 	if (!desc->tag || !tag_is_good(desc->tag)) {
-		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}\n", module_name(desc->owner));
+		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}, other than none\n", module_name(desc->owner));
 		return ERR_PTR(-EINVAL);
 	}
 	r = check_vendor(desc);

@@ -15,7 +15,7 @@ from .rule import house_rules
 from .snapshot import Snapshot
 from .store import Store
 
-TAG = re.compile(r"[a-z][a-z0-9_]{0,23}")
+TAG = re.compile(r"(?!none$)[a-z][a-z0-9_]{0,23}")     # "none" unsets the default
 WORKERS = 2
 
 
