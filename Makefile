@@ -8,7 +8,7 @@ MACHINE ?= amd
 export MACHINE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance demo test check bench clean
+.PHONY: help setup vac instance demo test check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -47,6 +47,18 @@ check: ## the quick checks of the sources, in seconds
 
 bench: setup ## instructions per exit, stock against instance
 	@tests/bench/run
+
+# A kernel that was asked for; without one, all that have headers here.
+only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
+
+install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]
+	@test -n "$(TAG)" || { echo "make install: say TAG=..., see make help" >&2; exit 1; }
+	@scripts/install $(TAG) --from $(FROM) $(only) \
+		$(foreach patch,$(PATCHES),--patch $(patch))
+
+uninstall: ## take kvm-<TAG> away; with the last one goes all of multi-kvm  TAG=...
+	@test -n "$(TAG)" || { echo "make uninstall: say TAG=..., see make help" >&2; exit 1; }
+	@scripts/install $(TAG) --uninstall
 
 clean: ## remove what was built; the downloads in build/sources stay
 	@find build -mindepth 1 -maxdepth 1 ! -name sources -exec rm -rf {} + 2>/dev/null || true
