@@ -40,14 +40,14 @@ class Mutant:
         place = ROOT / "build/test/mutants" / self.name / kver
         place.mkdir(parents=True, exist_ok=True)
         made = self.naive(kver, ours, place) if "without" in self.head else \
-            self.mutated(kver, place)
+            self.mutated(kver, ours, place)
         for module in ours.glob("*.ko"):
             if module.name not in made:
                 (place / module.name).unlink(missing_ok=True)
                 (place / module.name).symlink_to(module)
         return place
 
-    def mutated(self, kver, place):
+    def mutated(self, kver, ours, place):
         module = self.head.get("of", "vac")
         files = tree.read(ROOT / "vac" if module == "vac" else ROOT / "build/test" / module)
         name = self.head["file"]
@@ -59,6 +59,10 @@ class Mutant:
             tree.replace(source, files)
         (place / f"{module}.ko").unlink(missing_ok=True)
         build("vac", "--kernel", kver, "--source", source, "--out", place / f"{module}.ko")
+        # Else the loader refuses the instances, and any scenario would notice that.
+        crcs = f"{module}.symvers"
+        if (place / crcs).read_text() != (ours / crcs).read_text():
+            raise self.refuse("it changes the CRCs of vac's exports; are the modules current?")
         return [f"{module}.ko"]
 
     def naive(self, kver, ours, place):
