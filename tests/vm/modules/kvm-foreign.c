@@ -2,7 +2,7 @@
 /*
  * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
  *
- * The parameter "as" chooses one: major, size, tag. It never stays loaded: if
+ * The parameter "as" chooses one: major, size, tag, none (a tag), vendor. It never stays loaded: if
  * vac admits it, it leaves again and says so with -ECANCELED.
  */
 #include <linux/err.h>
@@ -44,6 +44,10 @@ static int __init foreign_init(void)
 		desc.size = 8;
 	else if (!strcmp(as, "tag"))
 		desc.tag = "Foreign";
+	else if (!strcmp(as, "none"))
+		desc.tag = "none";
+	else if (!strcmp(as, "vendor"))
+		desc.need_svm = VAC_CAP_VMX;
 	inst = vac_instance_register(&desc);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);

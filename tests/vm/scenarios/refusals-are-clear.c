@@ -138,6 +138,8 @@ int main(void)
 	foreign("major", "interface");
 	foreign("size", "descriptor");
 	foreign("tag", "not a tag");
+	foreign("none", "not a tag");
+	foreign("vendor", "does not mediate");
 	r = set_default("nosuch");
 	ok(r == -ENOENT || r == -EINVAL, "a default that is not loaded is refused: %s",
 	   strerror(-r));
