@@ -101,7 +101,8 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	if (r)
 		return ERR_PTR(r);
 	if (!desc->tag || !tag_is_good(desc->tag)) {
-		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}, other than none\n", module_name(desc->owner));
+		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}, other than none\n",
+		       module_name(desc->owner));
 		return ERR_PTR(-EINVAL);
 	}
 	r = check_vendor(desc);

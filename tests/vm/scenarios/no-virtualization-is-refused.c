@@ -26,13 +26,15 @@ int main(void)
 
 	need(mod_insert_needed(), "what modules need loads");
 	for (cpu = 0; cpu < 2; cpu++)
-		need(cpu_read_msr(cpu, MSR_EFER, &before[cpu]), "EFER of CPU %d is read", cpu);
+		need(cpu_read_msr(cpu, MSR_EFER, &before[cpu]), "EFER of CPU %d is read",
+		     cpu);
 	need(klog_mark(&log), "the kernel log is marked");
 	r = mod_insert("vac", "");
 	ok_is(r, -EOPNOTSUPP, "vac does not load");
 	ok_is(klog_count(&log, "neither SVM nor VMX"), 1, "and says why in one line");
 	klog_end(&log);
-	ok(!sys_there(VAC) && !sys_there("/dev/kvm") && !mod_loaded("vac"), "it leaves nothing");
+	ok(!sys_there(VAC) && !sys_there("/dev/kvm") && !mod_loaded("vac"),
+	   "it leaves nothing");
 	for (cpu = 0; cpu < 2; cpu++)
 		ok(!cpu_read_msr(cpu, MSR_EFER, &after[cpu]) && after[cpu] == before[cpu],
 		   "EFER of CPU %d is as before", cpu);
