@@ -48,6 +48,7 @@ static int nested_get(char *buffer, const struct kernel_param *param)
 
 static const struct kernel_param_ops nested_ops = { .set = nested_set, .get = nested_get };
 module_param_cb(nested, &nested_ops, NULL, 0444);
+__MODULE_PARM_TYPE(nested, "bool");
 
 static void rebooting(void)
 {

@@ -1,0 +1,67 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: releases and kernels are found by asking the archive; one that is not there is refused
+with a list of those that are; what was damaged in the cache is not used.
+
+fails when: the error does not list (the words of the newest release are missing), or verify() in
+scripts/sources believes every file (the damaged package is unpacked).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COUNT = FAILED = 0
+
+
+def ok(passed, claim, *evidence):
+    global COUNT, FAILED
+    COUNT += 1
+    FAILED += not passed
+    print(f"{'' if passed else 'not '}ok {COUNT} - {claim}", flush=True)
+    if not passed:
+        print("\n".join(f"#   {line}" for text in evidence for line in str(text).splitlines()))
+
+
+def sources(*words, cache=None):
+    env = os.environ | ({"MULTIKVM_CACHE": str(cache)} if cache else {})
+    done = subprocess.run(["scripts/sources", *words], cwd=ROOT, env=env, text=True,
+                          capture_output=True)
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+def main():
+    _, kver, _ = sources("kver", "newest")
+    _, release, _ = sources("releases", "newest")
+    status, out, err = sources("list", "--json")
+    ok(status == 0 and json.loads(out), "the list is JSON where it is asked for", err)
+    ok(kver in out and release in out, "and names the newest kernel and release", out)
+    for verb, wrong, known in (("source", "6.1.9999", release),
+                               ("image", "6.1.0-9999-amd64", kver),
+                               ("headers", "6.1.0-9999-amd64", kver)):
+        status, out, err = sources(verb, wrong)
+        ok(status == 2 and not out, f"{verb} {wrong} is not found", f"status {status}", out)
+        ok(wrong in err and known in err, f"the error of {verb} lists what there is", err)
+    with tempfile.TemporaryDirectory(prefix="sources-test.") as cache:
+        status, place, err = sources("headers", kver, cache=cache)
+        ok(status == 0 and (Path(place) / "Makefile").exists(), "headers come into a new cache", err)
+        debs = sorted((one for one in Path(cache).rglob("*.deb") if one.stat().st_size),
+                      key=lambda one: one.stat().st_size)
+        subprocess.run(["rm", "-rf", Path(cache) / "headers"], check=True)
+        damaged = debs[0]
+        content = bytearray(damaged.read_bytes())
+        content[len(content) // 2] ^= 0xff
+        damaged.write_bytes(content)
+        status, place, err = sources("headers", kver, cache=cache)
+        ok(status == 0 and damaged.read_bytes() != bytes(content),
+           "a damaged package is fetched again, not unpacked", damaged.name, err)
+    print(f"1..{COUNT}")
+    return bool(FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
