@@ -48,7 +48,8 @@ def main():
         ok(wrong in err and known in err, f"the error of {verb} lists what there is", err)
     with tempfile.TemporaryDirectory(prefix="sources-test.") as cache:
         status, place, err = sources("headers", kver, cache=cache)
-        ok(status == 0 and (Path(place) / "Makefile").exists(), "headers come into a new cache", err)
+        ok(status == 0 and (Path(place) / "Makefile").exists(),
+           "headers come into a new cache", err)
         debs = sorted((one for one in Path(cache).rglob("*.deb") if one.stat().st_size),
                       key=lambda one: one.stat().st_size)
         subprocess.run(["rm", "-rf", Path(cache) / "headers"], check=True)
