@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claim: what the kernel runs on each CPU on its way into a crash kernel or an emergency reboot
+ * switches virtualization off there, with VMs of two instances alive (hazard 3). On AMD the
+ * kernel does that itself, without asking KVM: neither vac nor an instance may stand in its
+ * way. EFER.SVME and VM_HSAVE_PA are read from each CPU afterwards. Nobody may enter a guest
+ * then, so the VMs are ones whose vCPUs do not run.
+ *
+ * fails when: the module does not call the kernel's function (SVME stays on).
+ */
+#include "../guest/vmm.h"
+#include "../lib/cpu.h"
+#include "../lib/instances.h"
+#include "../lib/mod.h"
+#include "../lib/tap.h"
+
+int main(void)
+{
+	struct vm *vm[2];
+	struct vcpu *v;
+	uint64_t hsave;
+	int cpu, t;
+
+	load_two();
+	for (t = 0; t < 2; t++) {
+		need(vm_create(&vm[t], device_of(tags[t]), 0), "%s makes a VM", tags[t]);
+		need(vcpu_create(vm[t], &v), "%s makes a vCPU", tags[t]);
+	}
+	ok_svme(1, "with VMs of both");
+	ok_errno(mod_insert("emergency", ""), "the emergency path runs on each CPU");
+	for (cpu = 0; cpu < cpu_count(); cpu++) {
+		ok_is(cpu_svme(cpu), 0, "EFER.SVME of CPU %d is off", cpu);
+		ok(!cpu_read_msr(cpu, MSR_VM_HSAVE_PA, &hsave) && !hsave,
+		   "CPU %d has no host-save area", cpu);
+	}
+	for (t = 0; t < 2; t++)
+		vm_destroy(vm[t]);
+	ok_svme(0, "when the VMs are gone");
+	ok_errno(mod_remove("emergency"), "the module leaves");
+	unload_two();
+	return tap_end();
+}
