@@ -85,9 +85,7 @@ int mod_references(const char *file)
 
 int mod_insert_needed(void)
 {
-	static const char * const needed[] = {
-		"msr", "rng-core", "irqbypass", "ccp", "hold-preempt-notifiers",
-	};
+	static const char * const needed[] = { "msr", "rng-core", "irqbypass", "ccp" };
 	unsigned int i;
 	int r;
 

@@ -151,6 +151,8 @@ int main(void)
 	unsigned int i;
 
 	load_vac();
+	need(mod_insert("hold-preempt-notifiers", ""),
+	     "the emulator is spared a hundred patches");
 	for (i = 0; i < NPLACES; i++)
 		before[i] = names_of_dir(places[i]);
 	caches = names_of_lines("/proc/slabinfo", 2);
