@@ -90,7 +90,7 @@ def run(mutant, kver):
     done = subprocess.run(
         [ROOT / "tests/one", f"tests/vm/scenarios/{scenario}.c",
          "--keep", ROOT / "build/vm" / f"mutant-{mutant.name}"],
-        env=os.environ | {"MODULES": str(mutant.modules(kver)), "KVER": kver},
+        env=os.environ | {"MODULES": str(mutant.modules(kver)), "KVER": kver, "ONCE": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if not done.returncode:
         return None
