@@ -9,7 +9,6 @@
 #include <linux/rculist.h>
 #include <linux/seq_file.h>
 #include <asm/msr.h>
-#include <asm/svm.h>
 
 #include "internal.h"
 
@@ -34,25 +33,19 @@ static const char *tag_of(u32 id)
 
 static int cpus_show(struct seq_file *m, void *unused)
 {
-	bool svm = vac.vendor == &vac_vendor_svm;
 	unsigned int cpu;
 
 	mutex_lock(&vac.lock);	/* tags stay */
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
 		struct vac_cpu *c = per_cpu_ptr(&vac_cpu, cpu);
-		struct vac_svm_report r;
 
-		vac_svm_report(cpu, &r);
-		seq_printf(m, "cpu=%u on=%d efer_svme=%d hsave=%llx instance=%s vcpu=%llu asid_gen=%llu next_asid=%u max_asid=%u tsc_ratio=%llx loads=%llu same_vcpu=%llu same_instance=%llu other=%llu uret_registered=%d\n",
-			   cpu, c->on, svm && (read_msr_on(cpu, MSR_EFER) & EFER_SVME),
-			   svm ? read_msr_on(cpu, MSR_VM_HSAVE_PA) : 0,
-			   tag_of(c->last_instance), c->last_vcpu, r.asid_generation, r.next_asid,
-			   r.max_asid, r.tsc_ratio,
-			   c->count[VAC_LAST_VCPU] + c->count[VAC_LAST_INSTANCE] +
-			   c->count[VAC_LAST_OTHER],
-			   c->count[VAC_LAST_VCPU], c->count[VAC_LAST_INSTANCE],
-			   c->count[VAC_LAST_OTHER], vac_uret_registered(cpu));
+		seq_printf(m, "cpu=%u on=%d instance=%s vcpu=%llu same_instance=%llu other=%llu uret_registered=%d ",
+			   cpu, c->on, tag_of(c->last_instance), per_cpu(vac_last_vcpu, cpu),
+			   c->count[VAC_LAST_INSTANCE], c->count[VAC_LAST_OTHER],
+			   vac_uret_registered(cpu));
+		vac.vendor->show(m, cpu);
+		seq_putc(m, '\n');
 	}
 	cpus_read_unlock();
 	mutex_unlock(&vac.lock);

@@ -159,11 +159,20 @@ VAC_EXPORT(vac_instance_register);
  */
 void vac_instance_unregister(struct vac_instance *inst)
 {
+	unsigned int cpu;
+
 	mutex_lock(&vac.lock);
-	WARN_ON_ONCE(inst->users || inst->fops || atomic_read(&inst->vcpus));
+	WARN_ON_ONCE(inst->users || inst->fops || atomic_read(&inst->vcpus) ||
+		     atomic_read(&inst->vpids));
 	cpus_read_lock();
 	list_del_rcu(&inst->link);
 	cpus_read_unlock();
+	/*
+	 * Its last vCPU is gone, so no CPU writes this pointer again; one that
+	 * meanwhile loads a vCPU of another instance writes that one's.
+	 */
+	for_each_possible_cpu(cpu)
+		cmpxchg(&per_cpu(vac_cpu.asked, cpu), inst, NULL);
 	mutex_unlock(&vac.lock);
 	synchronize_rcu();
 	kobject_put(&inst->kobj);

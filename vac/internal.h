@@ -24,6 +24,7 @@
 #include "include/vac.h"
 
 struct file_operations;
+struct seq_file;
 
 /*
  * Instances hold it by a handle only. Its members are hidden from genksyms, as
@@ -39,6 +40,7 @@ struct vac_instance {
 	const struct file_operations *fops;	/* under vac.lock */
 	unsigned int users;		/* VMs; under vac.lock */
 	atomic_t vcpus;
+	atomic_t vpids;			/* in its hands */
 	cpumask_var_t cpus;		/* where cpu_enable() succeeded */
 	u64 __percpu *asids;		/* generation << 32 | handed out in it */
 	unsigned int (*perf_state)(void);
@@ -54,17 +56,17 @@ struct vac_instance {
 /**
  * struct vac_cpu - what vac knows of one CPU; only that CPU writes it.
  * @on: vac switched virtualization on here.
- * @last_vcpu: the vCPU loaded last, a number that is never reused; 0: nobody.
- * @last_instance: the id of its instance.
- * @loaded: whose vCPU is loaded right now, NULL between put and load.
- * @count: how often vac_vcpu_load() gave each answer.
+ * @last_instance: the id of the instance whose vCPU was loaded last (its
+ *	number is in vac_last_vcpu); never reused; 0: nobody.
+ * @asked: the same instance, for an NMI that asks whether a guest runs here;
+ *	NULL once it is gone. Never compared.
+ * @count: how often vac_vcpu_switch() gave each answer.
  */
 struct vac_cpu {
 	bool on;
-	u64 last_vcpu;
 	u32 last_instance;
-	struct vac_instance *loaded;
-	u64 count[VAC_LAST_VCPU + 1];
+	struct vac_instance *asked;
+	u64 count[VAC_LAST_VCPU];
 };
 
 DECLARE_PER_CPU(struct vac_cpu, vac_cpu);
@@ -73,18 +75,23 @@ DECLARE_PER_CPU(struct vac_cpu, vac_cpu);
  * struct vac_vendor - how this machine's virtualization is switched.
  * @name: "amd" or "intel".
  * @capabilities: VAC_CAP_* bits that hold here.
+ * @refuse: 0, or -errno where virtualization cannot be used here, with one
+ *	line in the log that says why; changes nothing; process context.
  * @setup: allocate what @cpu_on needs; process context.
  * @teardown: free it.
  * @cpu_on: switch virtualization on for this CPU, interrupts off.
  * @cpu_off: the reverse; also called where it is off already.
+ * @show: what the hardware of an online CPU says, for debugfs; process context.
  */
 struct vac_vendor {
 	const char *name;
 	u64 capabilities;
+	int (*refuse)(void);
 	int (*setup)(void);
 	void (*teardown)(void);
 	int (*cpu_on)(void);
 	void (*cpu_off)(void);
+	void (*show)(struct seq_file *m, unsigned int cpu);
 };
 
 struct vac {
@@ -98,12 +105,6 @@ struct vac {
 extern struct vac vac;
 extern const struct vac_vendor vac_vendor_svm;
 extern const struct vac_vendor vac_vendor_vmx;
-
-struct vac_svm_report {
-	u64 asid_generation;
-	u32 next_asid, max_asid;
-	u64 tsc_ratio;
-};
 
 int vac_device_init(void);
 void vac_device_exit(void);
@@ -130,8 +131,11 @@ unsigned int vac_uret_slots(void);
 u32 vac_uret_read(unsigned int slot, unsigned int cpu, u64 *host, u64 *current_value);
 
 /* svm.c */
-void vac_svm_report(unsigned int cpu, struct vac_svm_report *report);
 unsigned int vac_svm_asids(struct vac_instance *inst);
+
+/* vpid.c */
+void vac_vpid_setup(void);
+void vac_vpid_cpu_on(void);
 
 #define VAC_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, VAC)
 

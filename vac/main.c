@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <asm/cpufeature.h>
 #include <asm/hypervisor.h>
+#include <asm/msr.h>
 
 #include "internal.h"
 
@@ -14,6 +15,8 @@ struct vac vac = {
 	.lock = __MUTEX_INITIALIZER(vac.lock),
 	.instances = LIST_HEAD_INIT(vac.instances),
 };
+
+#define VMX_IN_CPUID	BIT(5)	/* leaf 1, ECX */
 
 static int __init choose_vendor(void)
 {
@@ -26,10 +29,23 @@ static int __init choose_vendor(void)
 	} else if (boot_cpu_has(X86_FEATURE_VMX)) {
 		vac.vendor = &vac_vendor_vmx;
 	} else {
-		pr_err("refused: the CPU has neither SVM nor VMX, or the firmware has switched it off; see /proc/cpuinfo and the firmware's settings\n");
+		u64 feat_ctl = 0;
+
+		/* The kernel hides VMX then. */
+		if (cpuid_ecx(1) & VMX_IN_CPUID)
+			rdmsrl_safe(MSR_IA32_FEAT_CTL, &feat_ctl);
+		if (feat_ctl & FEAT_CTL_LOCKED && !(feat_ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
+			pr_err("refused: the firmware has locked VMX off (IA32_FEAT_CTL is %#llx); switch virtualization on in its settings\n",
+			       feat_ctl);
+		else
+			pr_err("refused: the CPU has neither SVM nor VMX, or the kernel was told not to use it; see /proc/cpuinfo and /proc/cmdline\n");
 		return -EOPNOTSUPP;
 	}
-	return 0;
+	if (vac_tdx_host()) {
+		pr_err("refused: this host runs TDX guests, whose use of VMX is not mediated; use the stock kvm, or boot with kvm_intel.tdx=off\n");
+		return -EOPNOTSUPP;
+	}
+	return vac.vendor->refuse();
 }
 
 static int __init vac_init(void)

@@ -2,10 +2,10 @@
 /*
  * perf.c - hazard 16: perf has one slot for "was a guest running here?".
  *
- * vac holds the slot and asks the instance whose vCPU is loaded on this CPU.
- * An instance cannot go away under an NMI: its last vCPU is put before its
- * module goes, and vac_instance_unregister() waits for a grace period, which
- * every NMI that saw the pointer ends before.
+ * vac holds the slot and asks the instance whose vCPU was loaded last on this
+ * CPU; whether it is loaded still that instance knows. It cannot go away under
+ * an NMI: vac_instance_unregister() takes it out of every CPU and then waits
+ * for a grace period, which every NMI that saw the pointer ends before.
  */
 #include <linux/module.h>
 #include <linux/perf_event.h>
@@ -15,7 +15,7 @@
 /* NMI context. */
 static unsigned int guest_state(void)
 {
-	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
 	unsigned int (*state)(void) = inst ? READ_ONCE(inst->perf_state) : NULL;
 
 	return state ? state() : 0;
@@ -23,7 +23,7 @@ static unsigned int guest_state(void)
 
 static unsigned long guest_get_ip(void)
 {
-	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
 	unsigned long (*get_ip)(void) = inst ? READ_ONCE(inst->perf_get_ip) : NULL;
 
 	return get_ip ? get_ip() : 0;
@@ -32,7 +32,7 @@ static unsigned long guest_get_ip(void)
 /* 0 leaves the interrupt to the host, as without any KVM. */
 static unsigned int guest_pt_intr(void)
 {
-	struct vac_instance *inst = this_cpu_read(vac_cpu.loaded);
+	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
 	unsigned int (*pt_intr)(void) = inst ? READ_ONCE(inst->perf_pt_intr) : NULL;
 
 	return pt_intr ? pt_intr() : 0;
@@ -47,7 +47,8 @@ static struct perf_guest_info_callbacks callbacks = {
 /**
  * vac_perf_register() - Tell vac how to ask an instance about its guest.
  * @inst: the instance.
- * @state: as in struct perf_guest_info_callbacks; NMI context, vCPU loaded.
+ * @state: as in struct perf_guest_info_callbacks; NMI context;
+ *	no vCPU need be loaded.
  * @get_ip: likewise.
  * @pt_intr: likewise, or NULL.
  *

@@ -11,10 +11,12 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/perf_event.h>
+#include <linux/seq_file.h>
+#include <linux/smp.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/svm.h>
-#include <asm/virtext.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -119,16 +121,6 @@ void vac_svm_tsc_ratio_set(u64 ratio)
 }
 VAC_EXPORT(vac_svm_tsc_ratio_set);
 
-void vac_svm_report(unsigned int cpu, struct vac_svm_report *report)
-{
-	struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
-
-	report->asid_generation = READ_ONCE(c->asid_generation);
-	report->next_asid = READ_ONCE(c->next_asid);
-	report->max_asid = READ_ONCE(c->max_asid);
-	report->tsc_ratio = READ_ONCE(c->tsc_ratio);
-}
-
 /* ASIDs that the instance was given in the generation each CPU is in now. */
 unsigned int vac_svm_asids(struct vac_instance *inst)
 {
@@ -143,6 +135,37 @@ unsigned int vac_svm_asids(struct vac_instance *inst)
 			sum += (u32)held;
 	}
 	return sum;
+}
+
+static void look_ipi(void *on)
+{
+	u64 efer;
+
+	rdmsrl(MSR_EFER, efer);
+	if (efer & EFER_SVME)
+		cpumask_set_cpu(smp_processor_id(), on);
+}
+
+static int refuse(void)
+{
+	cpumask_var_t on;
+	u64 vm_cr;
+	int r = 0;
+
+	if (!rdmsrl_safe(MSR_VM_CR, &vm_cr) && vm_cr & (1 << SVM_VM_CR_SVM_DISABLE)) {
+		pr_err("refused: the firmware has switched SVM off (VM_CR.SVMDIS); switch virtualization on in its settings\n");
+		return -EOPNOTSUPP;
+	}
+	if (!zalloc_cpumask_var(&on, GFP_KERNEL))
+		return -ENOMEM;
+	on_each_cpu(look_ipi, on, 1);
+	if (!cpumask_empty(on)) {
+		pr_err("refused: SVM is on already (CPU %*pbl): another hypervisor uses it; unload that first\n",
+		       cpumask_pr_args(on));
+		r = -EBUSY;
+	}
+	free_cpumask_var(on);
+	return r;
 }
 
 static void teardown(void)
@@ -200,19 +223,49 @@ static int cpu_on(void)
 	return 0;
 }
 
+/*
+ * GIF must be 1 when SVM goes off, else INIT and NMI stay blocked (APM volume
+ * 2, 15.17); a crash may have switched SVM off before, then STGI faults.
+ */
+static void svme_off(void)
+{
+	u64 efer;
+
+	wrmsrl(MSR_VM_HSAVE_PA, 0);
+	rdmsrl(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
+	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+}
+
 static void cpu_off(void)
 {
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
-	cpu_svm_disable();
+	svme_off();
 	amd_pmu_disable_virt();
+}
+
+static void show(struct seq_file *m, unsigned int cpu)
+{
+	struct svm_cpu *c = per_cpu_ptr(&svm_cpu, cpu);
+	u64 efer = 0, save_area = 0;
+
+	rdmsrl_safe_on_cpu(cpu, MSR_EFER, &efer);
+	rdmsrl_safe_on_cpu(cpu, MSR_VM_HSAVE_PA, &save_area);
+	seq_printf(m, "efer_svme=%d hsave=%llx asid_gen=%llu next_asid=%u max_asid=%u tsc_ratio=%llx",
+		   !!(efer & EFER_SVME), save_area, READ_ONCE(c->asid_generation),
+		   READ_ONCE(c->next_asid), READ_ONCE(c->max_asid), READ_ONCE(c->tsc_ratio));
 }
 
 const struct vac_vendor vac_vendor_svm = {
 	.name = "amd",
 	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO,
+	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,
 	.cpu_on = cpu_on,
 	.cpu_off = cpu_off,
+	.show = show,
 };

@@ -108,7 +108,8 @@ static ssize_t slots_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 					       "perf-guest", "user-return-msrs" };
 	static const char * const svm[] = { "svme", "host-save-area", "asids", "tsc-ratio",
 					    "pmu-virt" };
-	static const char * const vmx[] = { "emergency", "posted-interrupt-wakeup" };
+	static const char * const vmx[] = { "vmxon", "vpids", "emergency",
+					    "posted-interrupt-wakeup", "pt-vmx" };
 	int i, n = 0;
 
 	mutex_lock(&vac.lock);
@@ -154,6 +155,7 @@ static const struct instance_attribute instance_##_name =				\
 
 INSTANCE_ATTR(vms, "%u", READ_ONCE(inst->users));
 INSTANCE_ATTR(vcpus, "%d", atomic_read(&inst->vcpus));
+INSTANCE_ATTR(vpids, "%d", atomic_read(&inst->vpids));
 INSTANCE_ATTR(asids, "%u", vac_svm_asids(inst));
 INSTANCE_ATTR(references, "%d", module_refcount(inst->desc.owner));
 INSTANCE_ATTR(snapshot, "%s", inst->desc.snapshot);
@@ -173,7 +175,8 @@ static const struct instance_attribute instance_capabilities = {
 };
 
 static const struct attribute *instance_attrs[] = {
-	&instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_references.attr,
+	&instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_vpids.attr,
+	&instance_references.attr,
 	&instance_snapshot.attr, &instance_snapshot_digest.attr, &instance_rules_digest.attr,
 	&instance_patches.attr, &instance_interface.attr, &instance_capabilities.attr, NULL,
 };

@@ -7,7 +7,7 @@
 
 #include <linux/tracepoint.h>
 
-TRACE_EVENT(vac_vcpu_load,
+TRACE_EVENT(vac_vcpu_switch,
 	TP_PROTO(const char *tag, u64 vcpu, int last),
 	TP_ARGS(tag, vcpu, last),
 	TP_STRUCT__entry(
@@ -21,8 +21,7 @@ TRACE_EVENT(vac_vcpu_load,
 		__entry->last = last;
 	),
 	TP_printk("instance %s vcpu %llu last %s", __get_str(tag), __entry->vcpu,
-		  __print_symbolic(__entry->last, { 0, "other" }, { 1, "instance" },
-				   { 2, "vcpu" }))
+		  __print_symbolic(__entry->last, { 0, "other" }, { 1, "instance" }))
 );
 
 TRACE_EVENT(vac_svm_asid_alloc,

@@ -9,6 +9,9 @@
  * out twice, so the word may outlive vCPU and instance, and no pointer is ever
  * compared. Between load and put nobody else touches the CPU's virtualization
  * state: what the exit path reads is a copy that the instance took at load.
+ *
+ * The word is exported as it is, so that an instance compares it without a
+ * call; it is 64 bits on each CPU, for good.
  */
 #include <linux/module.h>
 
@@ -16,6 +19,13 @@
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+
+/*
+ * The vCPU that was loaded last, 0: nobody since virtualization was switched
+ * on here. Only its CPU writes it.
+ */
+DEFINE_PER_CPU(u64, vac_last_vcpu);
+VAC_EXPORT(vac_last_vcpu);
 
 /**
  * vac_vcpu_add() - A number for a new vCPU.
@@ -46,44 +56,29 @@ void vac_vcpu_del(struct vac_instance *inst)
 VAC_EXPORT(vac_vcpu_del);
 
 /**
- * vac_vcpu_load() - A vCPU is loaded on this CPU.
+ * vac_vcpu_switch() - Another vCPU than before is loaded on this CPU.
  * @inst: its instance.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * User-return MSRs go back to the host's values when the instance changes.
- * "Not the same vCPU" is what decides the branch-predictor barrier (hazard 11).
- * From here to vac_vcpu_put() an NMI that wants to know whether a guest runs
- * here is told by this instance (hazard 16).
+ * The other half of vac_vcpu_load(), see vac.h. User-return MSRs go back to
+ * the host's values when the instance changes.
  *
  * Context: preemption off. Takes nothing.
- * Return: who was loaded here before.
+ * Return: VAC_LAST_INSTANCE or VAC_LAST_OTHER.
  */
-enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu)
+noinline enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
-	enum vac_last last = VAC_LAST_VCPU;
+	enum vac_last last = c->last_instance == inst->id ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
 
-	if (c->last_vcpu != vcpu) {
-		last = c->last_instance == inst->id ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
-		c->last_vcpu = vcpu;
-		c->last_instance = inst->id;
-	}
+	this_cpu_write(vac_last_vcpu, vcpu);
 	c->count[last]++;
-	if (last == VAC_LAST_OTHER)
+	if (last == VAC_LAST_OTHER) {
+		c->last_instance = inst->id;
 		vac_uret_change_instance();
-	WRITE_ONCE(c->loaded, inst);
-	trace_vac_vcpu_load(inst->desc.tag, vcpu, last);
+		WRITE_ONCE(c->asked, inst);
+	}
+	trace_vac_vcpu_switch(inst->desc.tag, vcpu, last);
 	return last;
 }
-VAC_EXPORT(vac_vcpu_load);
-
-/**
- * vac_vcpu_put() - The vCPU that is loaded on this CPU leaves it.
- *
- * Context: preemption off.
- */
-void vac_vcpu_put(void)
-{
-	this_cpu_write(vac_cpu.loaded, NULL);
-}
-VAC_EXPORT(vac_vcpu_put);
+VAC_EXPORT(vac_vcpu_switch);

@@ -43,7 +43,7 @@ static int cpu_on(void)
 		pr_err("cannot enable virtualization on CPU %d: %d\n", smp_processor_id(), r);
 		return r;
 	}
-	c->last_vcpu = 0;
+	this_cpu_write(vac_last_vcpu, 0);
 	c->last_instance = 0;
 	c->on = true;
 	vac_uret_cpu_on();

@@ -1,38 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmx.c - what an Intel CPU has once.
+ * vmx.c - what an Intel CPU has once: VMXON and its region (hazard 1), the
+ * emergency callback (3), the posted-interrupt wakeup vector (14), the switch
+ * between VMX and Processor Trace (17).
  *
- * VMXON, the current VMCS and VPIDs are not mediated yet: the capabilities say
- * so, and no instance is admitted on such a machine. The slots that the kernel
- * offers to one KVM only are held here already: the emergency callback (hazard
- * 3) and the posted-interrupt wakeup vector (hazard 14).
+ * The current VMCS (4) needs no code here: vcpu.c tells an instance when what
+ * it believes of it is void.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/perf_event.h>
 #include <linux/rculist.h>
+#include <linux/seq_file.h>
+#include <linux/smp.h>
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
 #include <asm/irq.h>
+#include <asm/msr.h>
 #include <asm/reboot.h>
-#include <asm/virtext.h>
+#include <asm/tlbflush.h>
+#include <asm/vmx.h>
 
 #include "internal.h"
+
+static DEFINE_PER_CPU(void *, vmxon_region);
+
+/* 0, or -EIO where it faults (SDM volume 3, 31.3: FEAT_CTL, CR0, CR4) or fails. */
+static int vmx_on(phys_addr_t region)
+{
+	asm goto("1: vmxon %0\n\t"
+		 "jbe %l[fail]\n\t"
+		 _ASM_EXTABLE(1b, %l[fail])
+		 : : "m"(region) : "cc", "memory" : fail);
+	return 0;
+fail:
+	return -EIO;
+}
+
+/*
+ * It faults where VMX is off, which a crash may have done at any time before:
+ * then nothing is left to do but CR4.
+ */
+static void vmx_off(void)
+{
+	asm goto("1: vmxoff\n\t"
+		 _ASM_EXTABLE(1b, %l[off])
+		 : : : "cc", "memory" : off);
+off:
+	cr4_clear_bits(X86_CR4_VMXE);
+}
 
 /*
  * Crash or emergency reboot, on each CPU, possibly in NMI context, interrupts
  * off: every instance clears its VMCSs here before VMX goes off, else their
- * write-back would hit memory of the crash kernel.
+ * write-back would hit memory of the crash kernel. A second call finds VMX off,
+ * where VMCLEAR faults.
  */
 static void emergency(void)
 {
 	struct vac_instance *inst;
 
+	if (!(__read_cr4() & X86_CR4_VMXE))
+		return;
 	list_for_each_entry_rcu(inst, &vac.instances, link, true) {
 		void (*clear)(void) = READ_ONCE(inst->emergency_clear);
 
 		if (clear)
 			clear();
 	}
-	__cpu_emergency_vmxoff();
+	vmx_off();
 }
 
 /* The wakeup vector's handler, hard IRQ: each instance walks its own lists. */
@@ -102,8 +141,57 @@ void vac_vmx_pi_wakeup_unregister(struct vac_instance *inst)
 }
 VAC_EXPORT(vac_vmx_pi_wakeup_unregister);
 
+static void look_ipi(void *on)
+{
+	if (__read_cr4() & X86_CR4_VMXE)
+		cpumask_set_cpu(smp_processor_id(), on);
+}
+
+static int refuse(void)
+{
+	cpumask_var_t on;
+	int r = 0;
+
+	if (!zalloc_cpumask_var(&on, GFP_KERNEL))
+		return -ENOMEM;
+	on_each_cpu(look_ipi, on, 1);
+	if (!cpumask_empty(on)) {
+		pr_err("refused: VMX is on already (CPU %*pbl): another hypervisor uses it; unload that first\n",
+		       cpumask_pr_args(on));
+		r = -EBUSY;
+	}
+	free_cpumask_var(on);
+	return r;
+}
+
+static void free_regions(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		free_page((unsigned long)per_cpu(vmxon_region, cpu));
+		per_cpu(vmxon_region, cpu) = NULL;
+	}
+}
+
 static int setup(void)
 {
+	unsigned int cpu;
+	u64 basic;
+
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	for_each_possible_cpu(cpu) {
+		struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
+
+		if (!page) {
+			free_regions();
+			return -ENOMEM;
+		}
+		per_cpu(vmxon_region, cpu) = page_address(page);
+		/* SDM volume 3, 25.11.5: the VMCS revision identifier, bit 31 clear. */
+		*(u32 *)page_address(page) = basic & 0x7fffffff;
+	}
+	vac_vpid_setup();
 	cpu_emergency_register_virt_callback(emergency);
 	kvm_set_posted_intr_wakeup_handler(pi_wakeup);
 	return 0;
@@ -114,23 +202,71 @@ static void teardown(void)
 	kvm_set_posted_intr_wakeup_handler(NULL);
 	cpu_emergency_unregister_virt_callback(emergency);
 	synchronize_rcu();
+	free_regions();
 }
 
-/* Unreachable through an instance: none is admitted without VAC_CAP_VMX. */
 static int cpu_on(void)
 {
-	return -EOPNOTSUPP;
+	if (__read_cr4() & X86_CR4_VMXE) {
+		pr_err("VMX is on already: another hypervisor uses this CPU; unload that first\n");
+		return -EBUSY;
+	}
+	intel_pt_handle_vmx(1);
+	cr4_set_bits(X86_CR4_VMXE);
+	if (vmx_on(__pa(this_cpu_read(vmxon_region)))) {
+		cr4_clear_bits(X86_CR4_VMXE);
+		intel_pt_handle_vmx(0);
+		return -EIO;
+	}
+	vac_vpid_cpu_on();
+	return 0;
 }
 
 static void cpu_off(void)
 {
+	vmx_off();
+	intel_pt_handle_vmx(0);
+}
+
+/* What the hardware of a CPU says. */
+struct report {
+	bool vmxe;
+	u64 vmcs;		/* ~0: none is current */
+	unsigned long vpid;	/* of the current VMCS */
+};
+
+/* VMX is on. VMREAD fails where no VMCS is current, VMPTRST then stores ~0. */
+static void report_ipi(void *data)
+{
+	struct report *report = data;
+	bool failed = true;
+
+	report->vmxe = __read_cr4() & X86_CR4_VMXE;
+	if (!this_cpu_read(vac_cpu.on))
+		return;
+	asm volatile("1: vmptrst %0\n2:\n" _ASM_EXTABLE(1b, 2b) : "+m"(report->vmcs) : : "cc");
+	asm volatile("1: vmread %2, %0\n\tsetna %1\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+r"(report->vpid), "+q"(failed)
+		     : "r"((unsigned long)VIRTUAL_PROCESSOR_ID) : "cc");
+	if (failed)
+		report->vpid = 0;
+}
+
+static void show(struct seq_file *m, unsigned int cpu)
+{
+	struct report report = { .vmcs = ~0ULL };
+
+	smp_call_function_single(cpu, report_ipi, &report, 1);
+	seq_printf(m, "cr4_vmxe=%d vmcs=%llx vpid=%lu", report.vmxe, report.vmcs, report.vpid);
 }
 
 const struct vac_vendor vac_vendor_vmx = {
 	.name = "intel",
-	.capabilities = 0,
+	.capabilities = VAC_CAP_VMX | VAC_CAP_VPID,
+	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,
 	.cpu_on = cpu_on,
 	.cpu_off = cpu_off,
+	.show = show,
 };

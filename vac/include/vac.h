@@ -24,7 +24,10 @@
 #define VAC_H
 
 #include <linux/bits.h>
+#include <linux/compiler.h>
+#include <linux/percpu-defs.h>
 #include <linux/types.h>
+#include <asm/percpu.h>
 
 #define VAC_MAJOR	1
 #define VAC_MINOR	0
@@ -112,10 +115,34 @@ int vac_virt_get(struct vac_instance *inst);
 void vac_virt_put(struct vac_instance *inst);
 
 /* vcpu.c */
+DECLARE_PER_CPU(u64, vac_last_vcpu);
 u64 vac_vcpu_add(struct vac_instance *inst);
 void vac_vcpu_del(struct vac_instance *inst);
-enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu);
-void vac_vcpu_put(void);
+enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu);
+
+/**
+ * vac_vcpu_load() - A vCPU is loaded on this CPU.
+ * @inst: its instance.
+ * @vcpu: its number, from vac_vcpu_add().
+ *
+ * Here, and not in vac, is what happens when a vCPU comes back to a CPU on
+ * which nobody else ran, because that happens at each exit to user space: one
+ * comparison. "Not the same vCPU" is what decides the branch-predictor barrier
+ * (hazard 11). From here on an NMI that wants to know whether a guest runs on
+ * this CPU is told by this instance (hazard 16).
+ *
+ * Until another vCPU is loaded on it the CPU's virtualization state belongs to
+ * this one; there is no call that ends it.
+ *
+ * Context: preemption off.
+ * Return: who was loaded here before.
+ */
+static __always_inline enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu)
+{
+	if (likely(this_cpu_read(vac_last_vcpu) == vcpu))
+		return VAC_LAST_VCPU;
+	return vac_vcpu_switch(inst, vcpu);
+}
 
 /* perf.c */
 void vac_perf_register(struct vac_instance *inst, unsigned int (*state)(void),
@@ -136,6 +163,10 @@ void *vac_svm_save_area(unsigned int cpu);
 u64 vac_svm_asid_generation(void);
 bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid);
 void vac_svm_tsc_ratio_set(u64 ratio);
+
+/* vpid.c */
+int vac_vmx_vpid_alloc(struct vac_instance *inst);
+void vac_vmx_vpid_free(struct vac_instance *inst, int vpid);
 
 /* vmx.c */
 void vac_vmx_emergency_register(struct vac_instance *inst, void (*clear)(void));

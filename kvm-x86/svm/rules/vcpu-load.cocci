@@ -3,7 +3,7 @@
 // why: after another instance ran here nothing that this one believes of the CPU holds, and the
 //   branch predictor was trained by somebody else even if the VMCB is the one seen last
 // hazard: 7, 11, 16
-// files: arch/x86/kvm/svm/svm.c   hits: 2
+// files: arch/x86/kvm/svm/svm.c   hits: 1
 
 @load@
 position hit;
@@ -23,14 +23,4 @@ identifier vcpu, cpu, svm, sd;
  		...
  	}
  	...
- }
-
-@put@
-position hit;
-identifier vcpu;
-@@
- static void svm_vcpu_put@hit(struct kvm_vcpu *vcpu)
- {
- 	...
-+ 	vac_vcpu_put();
  }

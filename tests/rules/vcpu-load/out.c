@@ -22,7 +22,6 @@ static void svm_vcpu_put(struct kvm_vcpu *vcpu)
 	if (uses_avic(vcpu))
 		avic_put(vcpu);
 	++vcpu->stat.host_state_reload;
-	vac_vcpu_put();
 }
 
 /* Near misses: who forgets a VMCB, and another load. */
