@@ -18,9 +18,10 @@ EMULATOR = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 # reboot=t with -no-reboot: every reset, also that of panic=-1, ends the emulator at once.
 # unknown_nmi_panic: post_mortem() makes a hung kernel show where it is.
+# nohz=off highres=off: the emulator loses a timer interrupt now and then; the next periodic one makes up for it.
 # no_timer_check: on a busy host the kernel may believe that its timer is broken, and panic.
 APPEND = ("console=ttyS0,115200n8 panic=-1 reboot=t unknown_nmi_panic "
-          "no_timer_check")
+          "no_timer_check nohz=off highres=off")
 
 
 def _die_with_parent():
