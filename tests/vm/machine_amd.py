@@ -18,10 +18,13 @@ EMULATOR = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 # reboot=t with -no-reboot: every reset, also that of panic=-1, ends the emulator at once.
 # unknown_nmi_panic: post_mortem() makes a hung kernel show where it is.
-# nohz=off highres=off: the emulator loses a timer interrupt now and then; the next periodic one makes up for it.
 # no_timer_check: on a busy host the kernel may believe that its timer is broken, and panic.
 APPEND = ("console=ttyS0,115200n8 panic=-1 reboot=t unknown_nmi_panic "
-          "no_timer_check nohz=off highres=off")
+          "no_timer_check")
+
+# With all CPUs at once the emulator loses a timer interrupt now and then; the next periodic one
+# makes up for it.
+PERIODIC = "nohz=off highres=off"
 
 
 def _die_with_parent():
@@ -38,13 +41,14 @@ class Machine:
     def command(self):
         boot = self.boot
         thread = "single" if boot.deterministic else "multi"
+        append = boot.append if boot.deterministic else f"{boot.append} {PERIODIC}"
         command = [EMULATOR, "-M", "q35", "-cpu", "EPYC,+svm,+npt",
                    "-accel", f"tcg,thread={thread}", "-smp", str(boot.cpus),
                    "-m", str(boot.memory), "-nodefaults", "-display", "none", "-no-reboot",
                    "-serial", f"file:{boot.console}", "-serial", f"file:{boot.report}",
                    # A relative path: the name of a socket has to be short.
                    "-monitor", "unix:monitor,server=on,wait=off",
-                   "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.append]
+                   "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", append]
         if boot.deterministic:
             command += ["-icount", "shift=0,sleep=off"]
         return command

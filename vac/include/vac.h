@@ -121,13 +121,26 @@ void vac_vcpu_del(struct vac_instance *inst);
 enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu);
 
 /**
+ * vac_vcpu_is_last() - Nobody ran on this CPU since this vCPU did.
+ * @vcpu: its number, from vac_vcpu_add().
+ *
+ * Here, and not in vac, because a vCPU comes back to its CPU at each exit to
+ * user space: one comparison is all that it pays.
+ *
+ * Context: preemption off.
+ * Return: true if nothing that the vCPU left on this CPU was touched.
+ */
+static __always_inline bool vac_vcpu_is_last(u64 vcpu)
+{
+	return likely(this_cpu_read(vac_last_vcpu) == vcpu);
+}
+
+/**
  * vac_vcpu_load() - A vCPU is loaded on this CPU.
  * @inst: its instance.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * Here, and not in vac, is what happens when a vCPU comes back to a CPU on
- * which nobody else ran, because that happens at each exit to user space: one
- * comparison. "Not the same vCPU" is what decides the branch-predictor barrier
+ * "Not the same vCPU" is what decides the branch-predictor barrier
  * (hazard 11). From here on an NMI that wants to know whether a guest runs on
  * this CPU is told by this instance (hazard 16).
  *
@@ -139,7 +152,7 @@ enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu);
  */
 static __always_inline enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu)
 {
-	if (likely(this_cpu_read(vac_last_vcpu) == vcpu))
+	if (vac_vcpu_is_last(vcpu))
 		return VAC_LAST_VCPU;
 	return vac_vcpu_switch(inst, vcpu);
 }

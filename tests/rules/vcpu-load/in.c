@@ -12,12 +12,6 @@ static void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 		avic_load(vcpu, cpu);
 }
 
-static void svm_vcpu_put(struct kvm_vcpu *vcpu)
-{
-	if (uses_avic(vcpu))
-		avic_put(vcpu);
-	++vcpu->stat.host_state_reload;
-}
 
 /* Near misses: who forgets a VMCB, and another load. */
 static void svm_forget(struct kvm_vcpu *vcpu, int cpu)
