@@ -32,6 +32,11 @@ def _die_with_parent():
 
 
 class Machine:
+    MAX_CPUS = 64
+    SLOW = 1        # how much longer than here everything may take on this machine
+    # The instruction clock runs some twenty times slower than ours.
+    SLOW_CLOCK = 20
+
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),
         deterministic (instructions are the clock), console and report (files to write)."""

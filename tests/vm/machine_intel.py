@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated Intel machine: Bochs, a Haswell with VMX, EPT, VPID and unrestricted guests.
+
+The same interface as machine_amd.py. Bochs has no direct boot, so the kernel comes from a disk
+(boot/disk.py). Its clock goes by the instructions it executes, and with one CPU it jumps when
+that halts: nothing in the machine comes too late because its host is busy.
+
+All CPUs are emulated in one thread, and one that halts takes as long as one that works: a boot with
+two takes twice as long as with one, with four ten times. So scenarios here have one or two.
+
+The one that tests/vm/bochs built is preferred, it is twice to three times as fast; Debian's
+package does too, and is taken with BOCHS=package in the environment.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
+sys.path.insert(0, os.path.join(HERE, "boot"))
+
+import disk  # noqa: E402
+
+BUILT = os.path.join(BUILD, "bochs", "bochs")
+PACKAGED = os.environ.get("BOCHS") == "package" or not os.path.exists(BUILT)
+EMULATOR = "bochs-bin" if PACKAGED else BUILT
+PACKAGE = "bochs bochsbios vgabios"
+# reboot=t: a triple fault, which with reset_on_triple_fault=0 and panic: action=fatal ends Bochs.
+# 115200n8: at the default of 9600 the kernel waits a million instructions for each character.
+APPEND = "console=ttyS0,115200n8 panic=-1 reboot=t"
+SHARE = "/usr/share/bochs"
+
+CONFIG = """\
+config_interface: textconfig
+display_library: {display}
+cpu: model=corei7_haswell_4770, count=1:{cpus}:1, ips=100000000, reset_on_triple_fault=0, \
+ignore_bad_msrs=1
+memory: guest={memory}, host={memory}
+romimage: file={share}/BIOS-bochs-latest, options=fastboot
+vgaromimage: file={share}/VGABIOS-lgpl-latest
+vga: extension=none, update_freq=1, realtime=0
+clock: sync=none, time0=1700000000
+pci: enabled=1, chipset=i440fx
+ata0-master: type=disk, path="disk", mode=flat
+ata1: enabled=0
+boot: disk
+com1: enabled=1, mode=file, dev="{console}"
+com2: enabled=1, mode=file, dev="{report}"
+panic: action=fatal
+error: action=report
+info: action=ignore
+debug: action=ignore
+"""
+# Debian's package loads its devices as plugins, and is built with the debugger.
+CONFIG_OF_PACKAGE = """\
+plugin_ctrl: unmapped=1, biosdev=1, serial=1, extfpuirq=1, speaker=0, parallel=0, gameport=0, \
+iodebug=0
+sound: waveoutdrv=dummy
+"""
+
+
+def preload():
+    """The library preload.c, built once."""
+    source = os.path.join(HERE, "preload.c")
+    with open(source, "rb") as file:
+        path = disk.cached_name(os.path.join(BUILD, "vm"), "preload", file.read())
+    if not os.path.exists(path):
+        fresh = f"{path}.{os.getpid()}"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-std=gnu11", "-O2", "-Wall", "-Wextra",
+                        "-Werror", "-o", fresh, source, "-ldl"], check=True)
+        os.rename(fresh, path)
+    return path
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+
+
+class Machine:
+    MAX_CPUS = 8
+    SLOW = 4        # times as long as in machine_amd.py
+    SLOW_CLOCK = 1  # it always goes by instructions, and about as fast as ours
+
+    def __init__(self, boot, directory):
+        """boot: as in machine_amd.py; the kernel has to be a vmlinux."""
+        self.boot, self.directory, self.process = boot, directory, None
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def command(self):
+        command = [EMULATOR, "-q", "-f", "bochsrc"]
+        return command + ["-rc", "debugger"] if PACKAGED else command
+
+    def start(self):
+        boot = self.boot
+        self.remove_disk()
+        disk.write(self.path("disk"), boot.kernel, boot.initrd, boot.append, boot.memory << 20,
+                   os.path.join(BUILD, "vm"))
+        config = CONFIG.format(
+            cpus=boot.cpus, memory=boot.memory, share=SHARE, console=boot.console,
+            report=boot.report,
+            display='rfb, options="timeout=0, hideIPS"' if PACKAGED else "nogui")
+        with open(self.path("bochsrc"), "w", encoding="utf-8") as file:
+            file.write((CONFIG_OF_PACKAGE if PACKAGED else "") + config)
+        with open(self.path("debugger"), "w", encoding="ascii") as file:
+            file.write("c\n")
+        environment = os.environ | {"LD_PRELOAD": preload()}
+        if boot.deterministic:
+            environment["FIXED_SEED"] = "1"
+        with open(self.path("emulator.log"), "wb") as log:
+            # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
+            self.process = subprocess.Popen(
+                self.command(), cwd=self.directory, env=environment, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+
+    def poll(self):
+        return self.process.poll()
+
+    def post_mortem(self):
+        """There is no way to ask: the kernel's own watchdogs have to tell."""
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.remove_disk()
+
+    def remove_disk(self):
+        """A Bochs that was killed leaves its lock, and the next one would not start."""
+        for name in ("disk", "disk.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path(name))

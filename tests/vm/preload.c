@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What Bochs shall do otherwise, as a library to preload (machine_intel.py).
+ *
+ * srand: Bochs seeds what RDRAND gives with the time. Without that, that is with FIXED_SEED in
+ * the environment, two runs on one CPU are identical to the last instruction.
+ *
+ * bind: the package has no display but a remote one, for everybody in the network and without
+ * a password. It gets this host only.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+void srand(unsigned int seed)
+{
+	void (*real)(unsigned int) = dlsym(RTLD_NEXT, "srand");
+
+	if (!getenv("FIXED_SEED"))
+		real(seed);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+	int (*real)(int, const struct sockaddr *, socklen_t) = dlsym(RTLD_NEXT, "bind");
+	struct sockaddr_in here;
+
+	if (address->sa_family == AF_INET && size >= sizeof(here)) {
+		here = *(const struct sockaddr_in *)address;
+		here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		return real(fd, (struct sockaddr *)&here, sizeof(here));
+	}
+	return real(fd, address, size);
+}
