@@ -218,7 +218,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < running; i++)
 		need_guest(linux_stop(&guests[i].vm, 60), "stops when it is told", i);
 	ok_is(vac_number("users"), 0, "no VM is left");
-	ok_svme(0, "after the last VM");
+	ok_virt(0, "after the last VM");
 	ok_errno(unload_instance(fix), "%s unloads", fix);
 	ok_errno(unload_instance(new), "%s unloads", new);
 	ok_errno(unload_instance(old), "%s unloads", old);

@@ -57,6 +57,7 @@ struct guest_area {
 	uint64_t result;   /* 0x40: a check sum that the host can compute too */
 	uint64_t mode;	   /* 0x48: a payload's own choice */
 	uint64_t xmm[32];  /* 0x50 */
+	uint64_t vendor;   /* EBX of CPUID leaf 0, as the VMM chose it */
 };
 
 /* A number that depends on all bits of both arguments (the finaliser of splitmix64). */

@@ -206,7 +206,7 @@ INLINE void once_cpuid(struct guest_area *a)
 	uint32_t eax, ebx, ecx, edx, max;
 
 	cpuid(0, &max, &ebx, &ecx, &edx);
-	EXPECT(a, 0x68747541, ebx); /* "Auth" of AuthenticAMD */
+	EXPECT(a, a->vendor, ebx);
 	cpuid(1, &eax, &ebx, &ecx, &edx);
 	EXPECT(a, a->id, ebx >> 24); /* the APIC id that the VMM chose */
 	cpuid(0x80000000, &eax, &ebx, &ecx, &edx);

@@ -355,12 +355,24 @@ int vcpu_create(struct vm *vm, struct vcpu **vp)
 	return 0;
 }
 
+/* The first four letters of the vendor, as the guest's CPUID shows them. */
+static uint32_t vendor(const struct kvm_cpuid2 *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->nent; i++)
+		if (!c->entries[i].function)
+			return c->entries[i].ebx;
+	return 0;
+}
+
 static void reset_area(struct vcpu *v, uint64_t rounds, uint64_t seed)
 {
 	memset(v->area, 0, sizeof(*v->area));
 	v->area->rounds = rounds;
 	v->area->seed = seed;
 	v->area->id = v->id;
+	v->area->vendor = vendor(v->vm->cpuid);
 	v->area->irqchip = !!(v->vm->flags & VM_IRQCHIP);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -42,10 +43,46 @@ int cpu_read_msr(int cpu, uint32_t msr, uint64_t *value)
 	return r;
 }
 
-int cpu_svme(int cpu)
+bool cpu_intel(void)
 {
-	uint64_t efer;
-	int r = cpu_read_msr(cpu, MSR_EFER, &efer);
+	uint32_t eax, ebx, ecx, edx;
 
-	return r ? r : !!(efer & EFER_SVME);
+	__cpuid(0, eax, ebx, ecx, edx);
+	return ebx == signature_INTEL_ebx;
+}
+
+const char *stock_module(void)
+{
+	return cpu_intel() ? "kvm-intel" : "kvm-amd";
+}
+
+static int read_cr4(int cpu, uint64_t *cr4)
+{
+	FILE *f = fopen("/sys/kernel/debug/control-registers", "re");
+	unsigned long long value;
+	int n, r = -ENXIO;
+
+	if (!f)
+		return -errno;
+	while (r && fscanf(f, "cpu=%d cr4=%llx\n", &n, &value) == 2) {
+		if (n != cpu)
+			continue;
+		*cr4 = value;
+		r = 0;
+	}
+	fclose(f);
+	return r;
+}
+
+int cpu_virt(int cpu)
+{
+	uint64_t value = 0;
+	int r;
+
+	if (cpu_intel()) {
+		r = read_cr4(cpu, &value);
+		return r ? r : !!(value & CR4_VMXE);
+	}
+	r = cpu_read_msr(cpu, MSR_EFER, &value);
+	return r ? r : !!(value & EFER_SVME);
 }

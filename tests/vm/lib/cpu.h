@@ -9,12 +9,19 @@
 #define MSR_EFER	0xc0000080
 #define EFER_SVME	(1ULL << 12)
 #define MSR_VM_HSAVE_PA 0xc0010117
+#define CR4_VMXE	(1ULL << 13)
 
 int cpu_pin(int cpu);					  /* the calling thread */
 int cpu_online(int cpu, bool on);			  /* needs cpu 1 and up */
 int cpu_count(void);					  /* online */
 int cpu_read_msr(int cpu, uint32_t msr, uint64_t *value); /* needs msr.ko */
-/* 1 if virtualization is on there, 0 if not, or -errno. */
-int cpu_svme(int cpu);
+/*
+ * 1 if virtualization is on there, 0 if not, or -errno: EFER.SVME, which needs msr.ko, or
+ * CR4.VMXE, which needs control-registers.ko.
+ */
+int cpu_virt(int cpu);
+bool cpu_intel(void);
+/* Of this CPU's vendor: "kvm-intel" or "kvm-amd". */
+const char *stock_module(void);
 
 #endif

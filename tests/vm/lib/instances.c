@@ -95,17 +95,17 @@ int set_default(const char *tag)
 	return sys_write(tag, VAC "/default");
 }
 
-void ok_svme(int on, const char *when)
+void ok_virt(int on, const char *when)
 {
 	int cpu, n = 0, cpus = cpu_count(), seen;
 
 	for (cpu = 0; cpu < cpus; cpu++) {
-		seen = cpu_svme(cpu);
+		seen = cpu_virt(cpu);
 		if (seen < 0)
-			diag("  cpu %d: cannot read EFER", cpu);
+			diag("  cpu %d: cannot tell: %s", cpu, strerror(-seen));
 		n += seen == 1;
 	}
-	ok_is(n, on ? cpus : 0, "EFER.SVME is %s on all CPUs %s", on ? "on" : "off",
+	ok_is(n, on ? cpus : 0, "virtualization is %s on all CPUs %s", on ? "on" : "off",
 	      when);
 	ok_is(vac_number("enabled"), on ? cpus : 0, "vac says so too, %s", when);
 }

@@ -25,7 +25,7 @@ long long instance_number_within(const char *tag, const char *file, long long wa
 const char *default_tag(void);	  /* static buffer; "?" if unreadable */
 int set_default(const char *tag); /* 0 or -errno */
 
-/* Virtualization is on (or off) on all CPUs, by the MSR and by vac: two results. */
-void ok_svme(int on, const char *when);
+/* Virtualization is on (or off) on all CPUs, by the CPUs and by vac: two results. */
+void ok_virt(int on, const char *when);
 
 #endif

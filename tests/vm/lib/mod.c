@@ -85,7 +85,9 @@ int mod_references(const char *file)
 
 int mod_insert_needed(void)
 {
-	static const char * const needed[] = { "msr", "rng-core", "irqbypass", "ccp" };
+	static const char * const needed[] = {
+		"msr", "control-registers", "rng-core", "irqbypass", "ccp",
+	};
 	unsigned int i;
 	int r;
 

@@ -7,6 +7,8 @@
  *
  * fails when: an ASID is given twice (mutant one-asid-for-all), or a generation begins without a
  * flush (mutant generation-runs-on).
+ *
+ * only: amd
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,6 +7,8 @@
  *
  * fails when: virtualization stays on or off where it must not, or the host-save area
  * changes (mutants svme-stays-on, cpu-comes-online-without, save-area-of-nobody).
+ *
+ * only: amd
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
@@ -67,26 +69,26 @@ int main(void)
 
 	load_two();
 	ok_is(cpu_count(), 2, "two CPUs");
-	ok_svme(0, "before the first VM");
+	ok_virt(0, "before the first VM");
 
 	start(&w[0], "a");
-	ok_svme(1, "with guests of a");
+	ok_virt(1, "with guests of a");
 	hsave(page);
 	start(&w[1], "b");
-	ok_svme(1, "with guests of both");
+	ok_virt(1, "with guests of both");
 	ok_hsave(page, "with guests of both");
 	ok_errno(work_stop(w[0]), "guests of a stop");
-	ok_svme(1, "with guests of b");
+	ok_virt(1, "with guests of b");
 	ok_hsave(page, "with guests of b");
 	start(&w[0], "a");
 
 	for (i = 1; i <= TIMES; i++) {
 		diag("time %d", i);
 		ok_errno(cpu_online(1, false), "CPU 1 goes");
-		ok_svme(1, "with CPU 1 gone");
+		ok_virt(1, "with CPU 1 gone");
 		goes_on(w, "on one CPU");
 		ok_errno(cpu_online(1, true), "CPU 1 comes back");
-		ok_svme(1, "with CPU 1 back");
+		ok_virt(1, "with CPU 1 back");
 		goes_on(w, "on two CPUs");
 	}
 	ok_hsave(page, "after all that");
@@ -95,18 +97,18 @@ int main(void)
 	ok_errno(cpu_online(1, false), "CPU 1 goes");
 	for (t = 0; t < 2; t++)
 		ok_errno(work_stop(w[t]), "guests of %s stop", tags[t]);
-	ok_svme(0, "after the last VM, CPU 1 gone");
+	ok_virt(0, "after the last VM, CPU 1 gone");
 	ok_errno(cpu_online(1, true), "CPU 1 comes back");
-	ok_svme(0, "with CPU 1 back and no VM");
+	ok_virt(0, "with CPU 1 back and no VM");
 	ok_errno(cpu_online(1, false), "CPU 1 goes");
 	for (t = 0; t < 2; t++)
 		start(&w[t], tags[t]);
 	ok_errno(cpu_online(1, true), "CPU 1 comes back");
-	ok_svme(1, "with CPU 1 back and VMs made meanwhile");
+	ok_virt(1, "with CPU 1 back and VMs made meanwhile");
 	goes_on(w, "then");
 	for (t = 0; t < 2; t++)
 		ok_errno(work_stop(w[t]), "guests of %s stop", tags[t]);
-	ok_svme(0, "after the last VM");
+	ok_virt(0, "after the last VM");
 	unload_two();
 	return tap_end();
 }

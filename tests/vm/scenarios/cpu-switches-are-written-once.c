@@ -11,6 +11,8 @@
  * fails when: vac does not remember the ratio or skips it (mutants ratio-forgotten, ratio-skipped),
  * switches the PMU for each instance (pmu-for-each-instance), or tells the first instance only
  * (only-first-instance-hears).
+ *
+ * only: amd
  */
 #include <stdio.h>
 #include <string.h>

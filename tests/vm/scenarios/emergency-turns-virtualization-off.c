@@ -7,6 +7,8 @@
  * then, so the VMs are ones whose vCPUs do not run.
  *
  * fails when: the module does not call the kernel's function (SVME stays on).
+ *
+ * only: amd
  */
 #include "../guest/vmm.h"
 #include "../lib/cpu.h"
@@ -26,16 +28,16 @@ int main(void)
 		need(vm_create(&vm[t], device_of(tags[t]), 0), "%s makes a VM", tags[t]);
 		need(vcpu_create(vm[t], &v), "%s makes a vCPU", tags[t]);
 	}
-	ok_svme(1, "with VMs of both");
+	ok_virt(1, "with VMs of both");
 	ok_errno(mod_insert("emergency", ""), "the emergency path runs on each CPU");
 	for (cpu = 0; cpu < cpu_count(); cpu++) {
-		ok_is(cpu_svme(cpu), 0, "EFER.SVME of CPU %d is off", cpu);
+		ok_is(cpu_virt(cpu), 0, "EFER.SVME of CPU %d is off", cpu);
 		ok(!cpu_read_msr(cpu, MSR_VM_HSAVE_PA, &hsave) && !hsave,
 		   "CPU %d has no host-save area", cpu);
 	}
 	for (t = 0; t < 2; t++)
 		vm_destroy(vm[t]);
-	ok_svme(0, "when the VMs are gone");
+	ok_virt(0, "when the VMs are gone");
 	ok_errno(mod_remove("emergency"), "the module leaves");
 	unload_two();
 	return tap_end();

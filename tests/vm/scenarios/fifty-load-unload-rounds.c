@@ -10,6 +10,8 @@
  * machine: --time 400
  *
  * fails when: each instance leaves its handle and some pages (mutant instance-leaks).
+ *
+ * only: amd
  */
 #include <fcntl.h>
 #include <stdio.h>

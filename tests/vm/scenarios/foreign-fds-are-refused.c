@@ -6,6 +6,8 @@
  *
  * fails when: both sides are one KVM: with stock kvm on both sides the SEV mirror and
  * migration of "the other's" VM are answered differently.
+ *
+ * only: amd
  */
 #include <errno.h>
 #include <fcntl.h>

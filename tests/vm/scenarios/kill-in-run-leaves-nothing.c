@@ -4,6 +4,8 @@
  * repeatedly, on each instance alone and on both at once, and the modules unload.
  *
  * fails when: vac does not count vCPUs down (mutant vcpus-not-counted-down).
+ *
+ * only: amd
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -95,7 +97,7 @@ static void kill_many(int mask, const char *what)
 	for (t = 0; t < 2; t++)
 		nothing_left(tags[t]);
 	ok_is(vac_number("users"), 0, "vac counts no VM, %s", what);
-	ok_svme(0, "after that");
+	ok_virt(0, "after that");
 }
 
 int main(void)

@@ -7,6 +7,8 @@
  * machine: --append clearcpuid=194
  *
  * fails when: the machine boots without clearcpuid: vac loads.
+ *
+ * only: amd
  */
 #include <errno.h>
 #include <string.h>

@@ -8,6 +8,8 @@
  *
  * fails when: stock KVM is let in, or any interface is taken (mutants stock-may-come,
  * any-interface-will-do).
+ *
+ * only: amd
  */
 #include <errno.h>
 #include <stdio.h>

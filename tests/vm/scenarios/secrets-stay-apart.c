@@ -18,6 +18,8 @@
  * fails when: a guest's MSR is left in the host (mutant guest-msr-left-in-host), a write that is
  * due is skipped (stale-user-return-value), or vac does not tell who was loaded before
  * (always-the-same-vcpu).
+ *
+ * only: amd
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>
@@ -246,7 +248,7 @@ int main(void)
 	by_user_space();
 	by_halting("halting in the kernel", 0);
 	by_halting("at two TSC rates", 1);
-	ok_svme(0, "after the last VM");
+	ok_virt(0, "after the last VM");
 	if (!cpu_read_msr(CPU, MSR_VM_HSAVE_PA, &hsave))
 		diag("VM_HSAVE_PA is 0x%llx with no VM", (unsigned long long)hsave);
 	unload_two();

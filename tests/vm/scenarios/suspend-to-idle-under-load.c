@@ -10,6 +10,8 @@
  *
  * fails when: vac does not switch virtualization on again at resume (mutant
  * resume-forgets).
+ *
+ * only: amd
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
@@ -43,7 +45,7 @@ static void sleep_and_wake(struct work *w[2], const char *state, const char *lev
 	ok_errno(sys_write(state, "/sys/power/state"), "%s, %s, and back", state, level);
 	ok_is(sys_read_number("/sys/power/suspend_stats/success"), before + 1,
 	      "the kernel counts it");
-	ok_svme(1, "after that");
+	ok_virt(1, "after that");
 	goes_on(w, state, level);
 }
 
@@ -64,12 +66,12 @@ int main(void)
 			sleep_and_wake(w, ways[i].state, ways[i].level);
 	for (t = 0; t < 2; t++)
 		ok_errno(work_stop(w[t]), "guests of %s stop", tags[t]);
-	ok_svme(0, "after the last VM");
+	ok_virt(0, "after the last VM");
 
 	/* With no VM a resume must not turn it on. */
 	ok_errno(sys_write("core", "/sys/power/pm_test"), "the level can be core");
 	ok_errno(sys_write("mem", "/sys/power/state"), "mem, core, and back, with no VM");
-	ok_svme(0, "after a resume with no VM");
+	ok_virt(0, "after a resume with no VM");
 	sys_write("none", "/sys/power/pm_test");
 	unload_two();
 	return tap_end();

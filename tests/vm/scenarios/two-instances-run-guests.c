@@ -6,6 +6,8 @@
  *
  * fails when: the first instance to finish turns virtualization off under the other (mutant
  * svme-off-with-first-instance).
+ *
+ * only: amd
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
@@ -92,19 +94,19 @@ static void unload_first(int first)
 	ok_is(vac_number("users"), 2, "vac counts two VMs");
 	ok_errno(work_stop(leaver), "guests of %s stop", go);
 	goes_on(stayer, stay, "when the other has no VM left");
-	ok_svme(1, "then");
+	ok_virt(1, "then");
 	ok_errno(unload_instance(go), "%s unloads", go);
 	ok(!sys_there("/dev/kvm-%s", go) && !sys_there(VAC "/instances/%s", go) &&
 		   !sys_there("/sys/kernel/debug/kvm-%s", go),
 	   "%s left no name behind", go);
 	goes_on(stayer, stay, "when the other is gone");
-	ok_svme(1, "with one instance left");
+	ok_virt(1, "with one instance left");
 	ok_errno(load_instance(go), "%s loads again", go);
 	if (!ok(!payload_run(device_of(go), p, 2, 60), "a guest of %s runs", go))
 		diag("  %s", work_why());
 	goes_on(stayer, stay, "after that");
 	ok_errno(work_stop(stayer), "guests of %s stop", stay);
-	ok_svme(0, "after the last VM");
+	ok_virt(0, "after the last VM");
 	ok_is(vac_number("users"), 0, "vac counts no VM");
 }
 
@@ -114,7 +116,7 @@ int main(void)
 
 	load_two();
 	names();
-	ok_svme(0, "before the first VM");
+	ok_virt(0, "before the first VM");
 	for (p = payloads; p->name; p++)
 		both_run(p, "/dev/kvm-a", "/dev/kvm-b");
 	both_run(payload_find("mix"), "/dev/kvm", "/dev/kvm-b");
