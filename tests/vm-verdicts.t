@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every way in which a scenario can end gets its own verdict.
+"""Every way in which a scenario can end gets its own verdict, on each emulated machine.
 
 Each test here is a machine that was made to end in one way (tests/vm/selftest.c), so this file is
 also the proof that tests/vm/machine can fail. What made these tests fail when tried:
   logs-a-warning      init read the kernel log without finishing its last record first
   starves-everybody   the panic that machine itself asks a hung kernel for counted as a verdict
+  hangs-before-init   machine that gave up at the first hang
   oops-*              OOPS in machine that matches nothing
   writes-to-the-port  neither checksum nor sequence number compared
 """
@@ -24,13 +25,17 @@ BUILD = os.path.join(ROOT, "build", "vm", "selftest")
 MACHINE = os.path.join(HERE, "vm", "machine")
 SOURCES = os.path.join(ROOT, "scripts", "sources")
 
+EMULATORS = {"amd": "qemu-system-x86_64", "intel": "bochs-bin"}
+
 # name, wanted verdict, words of the reason, arguments of selftest, options of machine
 CASES = (
     ("passes", "pass", "", ["pass"], []),
-    ("stock-kvm-works", "pass", "", ["kvm"], ["--module", "kvm_amd"]),
+    ("stock-kvm-works", "pass", "", ["kvm"], ["--module", "KVM"]),
     ("clean-module-loads", "pass", "", ["load"], ["--module", "MODULE"]),
     ("sleeps-too-long", "time-limit", "still busy", ["sleep"], ["--time", "9"]),
     ("starves-everybody", "hung", "no heartbeat", ["starve"], ["--hung-after", "8"]),
+    ("hangs-before-init", "hung", "# run again after: hung, init did not start", ["pass"],
+     ["--hung-after", "6", "--append", "rdinit=/scenario/vm-hangs-before-init -- sleep"]),
     ("panics", "panic", "sysrq triggered crash", ["panic"], []),
     ("cannot-boot", "panic", "Unable to mount root fs", ["pass"], ["--append", "rdinit=/nowhere"]),
     ("oops-null-pointer", "oops", "BUG: kernel NULL pointer", ["load", "bug=null"],
@@ -72,11 +77,13 @@ def prepare(directory, kver):
             "EXPECT": expect}
 
 
-def judge(case, kver, values):
+def judge(machine, case, kver, values):
     """Run one case. Returns (good, output of machine)."""
     name, wanted, reason, arguments, options = case
-    command = [MACHINE, "--kernel", kver, "--program", values["PROGRAM"],
-               "--scenario", f"vm-{name}", "--memory", "512", "--keep", os.path.join(BUILD, name),
+    values = {**values, "KVM": f"kvm_{machine}"}
+    command = [MACHINE, "--machine", machine, "--kernel", kver, "--program", values["PROGRAM"],
+               "--scenario", f"vm-{name}", "--memory", "512",
+               "--keep", os.path.join(BUILD, machine, name),
                *(f"--arg={word}" for word in arguments),
                *(values.get(option, option) for option in options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -88,21 +95,25 @@ def judge(case, kver, values):
 
 
 def main():
-    if not shutil.which("qemu-system-x86_64"):
-        print("1..0 # SKIP qemu-system-x86_64 is not installed")
-        return 0
+    machines = os.environ.get("MACHINE") or "both"
+    machines = EMULATORS if machines == "both" else (machines,)
+    for machine in machines:
+        if not shutil.which(EMULATORS[machine]):
+            print(f"1..0 # SKIP {EMULATORS[machine]} is not installed")
+            return 0
     kver = os.environ.get("KVER") or subprocess.run(
         [SOURCES, "kver", "newest"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    print(f"1..{len(CASES)}", flush=True)
+    cases = [(machine, case) for machine in machines for case in CASES]
+    print(f"1..{len(cases)}", flush=True)
     started, bad = time.monotonic(), 0
     os.makedirs(BUILD, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD) as directory:
         values = prepare(directory, kver)
         with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-            results = pool.map(lambda case: judge(case, kver, values), CASES)
-            for number, (case, (good, text)) in enumerate(zip(CASES, results), 1):
-                print(f"{'' if good else 'not '}ok {number} - {case[0]} is told as {case[1]}",
-                      flush=True)
+            results = pool.map(lambda case: judge(*case, kver, values), cases)
+            for number, ((machine, case), (good, text)) in enumerate(zip(cases, results), 1):
+                print(f"{'' if good else 'not '}ok {number} - {machine}: {case[0]} is told as "
+                      f"{case[1]}", flush=True)
                 if not good:
                     bad += 1
                     print("".join(f"#   {line}\n" for line in text.split("\n")), end="")
