@@ -38,7 +38,8 @@ def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed):
     files["glue/names.h"] = names.header(tag, renamed)
     files["glue/instance.h"] = names.instance(snapshot, rules_digest, patches)
     own = " ".join(sorted(name[:-1] + "o" for name in glue
-                          if name.startswith("glue/") and name.endswith((".c", ".S"))))
+                          if name.startswith("glue/") and name.endswith((".c", ".S"))
+                          and not name.endswith("-offsets.c")))
     values = {"MODULE": module, "RELEASE": snapshot.release, "GLUE": own,
               "SERIES": re.match(r"\d+\.\d+", snapshot.release)[0].replace(".", "\\."),
               "OBJECTS": objects.kbuild(rewritten, module)}
