@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: vmxon-by-vac
-// why: VMXON, VMXOFF and the Processor Trace switch around them belong to the CPU
+// why: VMXON, its region, VMXOFF and the Processor Trace switch around them belong to the CPU
 // hazard: 1, 3, 17
 // unread: kvm_cpu_vmxon dropped by drop-vmxon
 // unread: X86_CR4_VMXE values for guests
-// files: arch/x86/kvm/vmx/vmx.c   hits: 5
+// unread: nested a helper of macros for guests
+// files: arch/x86/kvm/vmx/vmx.c   hits: 10
 
 @hardware_enable@
 position hit;
@@ -58,3 +59,33 @@ position hit;
 @@
 - cpu_emergency_unregister_virt_callback@hit(vmx_emergency_disable);
 + vac_vmx_emergency_unregister(kvm_vac);
+
+@drop_region@
+declarer name DEFINE_PER_CPU;
+position hit;
+@@
+- static DEFINE_PER_CPU@hit(struct vmcs *, vmxarea);
+
+@drop_free@
+position hit;
+@@
+- static void free_kvm_area@hit(void) { ... }
+
+@drop_alloc@
+position hit;
+@@
+- static int alloc_kvm_area@hit(void) { ... }
+
+@drop_free_call@
+position hit;
+@@
+- free_kvm_area@hit();
+
+@drop_alloc_call@
+position hit;
+identifier r;
+@@
+- r = alloc_kvm_area@hit();
+- if (r && nested)
+- 	nested_vmx_hardware_unsetup();
++ r = 0;

@@ -4,6 +4,23 @@ static void start(void)
 	kvm_set_posted_intr_wakeup_handler(pi_wakeup_handler);
 }
 
+static int vmx_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		INIT_LIST_HEAD(&per_cpu(list, cpu));
+
+		pi_init_cpu(cpu);
+	}
+
+	after();
+	for_each_possible_cpu(cpu) {
+		other_init_cpu(cpu);
+	}
+	return 0;
+}
+
 static void stop(void)
 {
 	kvm_set_posted_intr_wakeup_handler(NULL);

@@ -1,4 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
+static int other;
+static DEFINE_PER_CPU(struct vmcs *, vmxarea);
+static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
+
+static void free_kvm_area(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		free_vmcs(per_cpu(vmxarea, cpu));
+}
+
+static __init int alloc_kvm_area(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmcs *vmcs = alloc_vmcs_cpu(false, cpu);
+
+		if (!vmcs) {
+			free_kvm_area();
+			return -ENOMEM;
+		}
+		per_cpu(vmxarea, cpu) = vmcs;
+	}
+	return 0;
+}
+
+static int hardware_setup(void)
+{
+	int r = before();
+
+	if (r)
+		return r;
+	r = alloc_kvm_area();
+	if (r && nested)
+		nested_vmx_hardware_unsetup();
+	after();
+	return r;
+}
+
+static void hardware_unsetup(void)
+{
+	if (nested)
+		nested_vmx_hardware_unsetup();
+	free_kvm_area();
+}
+
 static void vmx_emergency_disable(void)
 {
 	struct area *one;

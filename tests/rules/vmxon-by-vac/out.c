@@ -1,4 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
+static int other;
+static DEFINE_PER_CPU(struct vmcs *, current_vmcs);
+
+static int hardware_setup(void)
+{
+	int r = before();
+
+	if (r)
+		return r;
+	r = 0;
+	after();
+	return r;
+}
+
+static void hardware_unsetup(void)
+{
+	if (nested)
+		nested_vmx_hardware_unsetup();
+}
+
 static void vmx_emergency_disable(void)
 {
 	struct area *one;
