@@ -36,6 +36,7 @@ class Machine:
     SLOW = 1        # how much longer than here everything may take on this machine
     # The instruction clock runs some twenty times slower than ours.
     SLOW_CLOCK = 20
+    BOOT_SECONDS = 0    # what it has at least until init runs
 
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),
