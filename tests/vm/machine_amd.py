@@ -35,6 +35,7 @@ class Machine:
     MAX_CPUS = 64
     SLOW = 1        # how much longer than here everything may take on this machine
     # The instruction clock runs some twenty times slower than ours.
+    SLOW_LOADER = False
     SLOW_CLOCK = 20
     BOOT_SECONDS = 0    # what it has at least until init runs
 

@@ -83,6 +83,7 @@ def _die_with_parent():
 class Machine:
     MAX_CPUS = 8
     SLOW = 4        # times as long as in machine_amd.py
+    SLOW_LOADER = True
     SLOW_CLOCK = 1  # it always goes by instructions, and about as fast as ours
     BOOT_SECONDS = 90 if PACKAGED else 30
 
