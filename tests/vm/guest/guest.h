@@ -12,7 +12,8 @@
  *   0x001000000  4 MiB in a slot of their own, for dirty logging
  *   0x0d0000000  nothing: MMIO to user space
  * Virtual addresses below 4 GiB are the physical ones. At SECRET_GVA lie the secret pages,
- * in order of vCPUs; the VMM may map them elsewhere (vm_map_secret()).
+ * in order of vCPUs; the VMM may map them elsewhere (vm_map_secret()). From ALIAS_GVA on, for
+ * as much again, the low 32 bits are the physical address and the others do not matter.
  */
 #ifndef GUEST_H
 #define GUEST_H
@@ -32,6 +33,7 @@
 #define LAPIC_GPA   0xfee00000UL
 #define SECRET_GPA  0xf00000UL
 #define SECRET_GVA  0x8000000000UL
+#define ALIAS_GVA   (1UL << 46)
 #define GUEST_PAGE  4096UL
 
 /* The host gives the complement of the last value written to a scratch port or to MMIO. */
@@ -39,6 +41,8 @@
 #define PORT_DONE    0x5a4 /* the payload is through */
 #define PORT_FAIL    0x5a8 /* the payload saw something wrong in this line */
 #define PORT_SCRATCH 0x5ac
+
+#define TSC_APART (1ULL << 50) /* between the TSC offsets of guests that keep secrets */
 
 #define IRQ_VECTOR     0x40
 #define FAIL_EXCEPTION 0x80000000 /* or'ed with the vector; want = error code or rip */

@@ -26,7 +26,10 @@ _Static_assert(offsetof(struct guest_area, irqchip) == 0x18, "assembly uses it")
 _Static_assert(offsetof(struct guest_area, want) == 0x30, "assembly uses it");
 _Static_assert(offsetof(struct guest_area, got) == 0x38, "assembly uses it");
 
-/* Exceptions end the guest: vector to PORT_FAIL, the top of the frame to want and got. */
+/*
+ * Exceptions end the guest: vector to PORT_FAIL, the top of the frame to want and got. Only a
+ * SYSCALL (0f 05) that is not there is stepped over; guest_syscall notices.
+ */
 asm(".pushsection guest, \"ax\", @progbits\n"
     ".balign 16\n"
     ".globl guest_exceptions\n"
@@ -38,7 +41,17 @@ asm(".pushsection guest, \"ax\", @progbits\n"
     "	jmp	1f\n"
     "	.set	vector, vector + 1\n"
     ".endr\n"
-    "1:	movq	%rsp, %rbx\n"
+    "1:	cmpl	$6, (%rsp)\n"
+    "	jne	3f\n"
+    "	pushq	%rax\n"
+    "	movq	16(%rsp), %rax\n"
+    "	cmpw	$0x050f, (%rax)\n"
+    "	popq	%rax\n"
+    "	jne	3f\n"
+    "	addq	$8, %rsp\n"
+    "	addq	$2, (%rsp)\n"
+    "	iretq\n"
+    "3:	movq	%rsp, %rbx\n"
     "	andq	$~0x7fff, %rbx\n"
     "	movq	8(%rsp), %rax\n"
     "	movq	%rax, 0x30(%rbx)\n"
@@ -71,6 +84,42 @@ asm(".pushsection guest, \"ax\", @progbits\n"
     "	incq	8(%rsp)\n"
     "2:	popq	%rax\n"
     "	iretq\n"
+    /*
+     * A SYSCALL with the flags in RDI. To RSI: the landing pad that it came to (0: none, there
+     * is no SYSCALL), CS, SS and the flags that it found there. A pad is 8 bytes long; RCX is
+     * the address after the SYSCALL.
+     */
+    ".balign 16\n"
+    "guest_pads:\n"
+    ".set pad, 1\n"
+    ".rept 64\n"
+    "	.balign	8\n"
+    "	movl	$pad, %r8d\n"
+    "	jmp	*%rcx\n"
+    "	.set	pad, pad + 1\n"
+    ".endr\n"
+    ".balign 16\n"
+    "guest_syscall:\n"
+    "	pushfq\n"
+    "	xorl	%r8d, %r8d\n"
+    "	pushq	%rdi\n"
+    "	popfq\n"
+    "	syscall\n"
+    "	pushfq\n"
+    "	popq	24(%rsi)\n"
+    "	movq	%r8, (%rsi)\n"
+    "	movl	%cs, %eax\n"
+    "	movq	%rax, 8(%rsi)\n"
+    "	movl	%ss, %eax\n"
+    "	movq	%rax, 16(%rsi)\n"
+    "	leaq	1f(%rip), %rax\n"
+    "	pushq	$0x08\n"
+    "	pushq	%rax\n"
+    "	lretq\n"
+    "1:	movl	$0x10, %eax\n"
+    "	movl	%eax, %ss\n"
+    "	popfq\n"
+    "	ret\n"
     /*
      * Real mode: DS is the shared area. Counts to `rounds`, writing each number to the
      * scratch port and reading back its complement.
@@ -229,6 +278,7 @@ INLINE void once_mmio(struct guest_area *a, uint64_t n)
 	EXPECT(a, (uint32_t)~v, mmio_read(MMIO_GPA + (n % 64) * 4));
 }
 
+#define MSR_EFER	   0xc0000080
 #define MSR_STAR	   0xc0000081
 #define MSR_LSTAR	   0xc0000082
 #define MSR_CSTAR	   0xc0000083
@@ -243,11 +293,27 @@ INLINE uint64_t canonical(uint64_t v)
 	return v & 0x7fffffffffffULL;
 }
 
+/* RPL 0 for SYSCALL, which makes a CS and an SS of bits 47 to 32. */
+INLINE uint64_t star(uint64_t key)
+{
+	return mix(key, 2) & ~(3ULL << 32);
+}
+
+/* A landing pad, at one of the addresses where it can be found (guest.h). */
+INLINE uint64_t lstar(uint64_t key)
+{
+	uint64_t pads;
+
+	asm("leaq guest_pads(%%rip), %0" : "=r"(pads));
+	return pads + 8 * (mix(key, 3) % 64) + ALIAS_GVA +
+	       (mix(key, 3) & (ALIAS_GVA - 1) & ~0xffffffffULL);
+}
+
 INLINE void write_msrs(uint64_t key)
 {
 	wrmsr(MSR_TSC_AUX, (uint32_t)mix(key, 1));
-	wrmsr(MSR_STAR, mix(key, 2));
-	wrmsr(MSR_LSTAR, canonical(mix(key, 3)));
+	wrmsr(MSR_STAR, star(key));
+	wrmsr(MSR_LSTAR, lstar(key));
 	wrmsr(MSR_CSTAR, canonical(mix(key, 4)));
 	wrmsr(MSR_SFMASK, (uint32_t)mix(key, 5));
 	wrmsr(MSR_KERNEL_GS_BASE, canonical(mix(key, 6)));
@@ -259,13 +325,62 @@ INLINE void check_msrs(struct guest_area *a, uint64_t key)
 {
 	EXPECT(a, (uint32_t)mix(key, 1), rdtscp_aux());
 	EXPECT(a, (uint32_t)mix(key, 1), rdmsr(MSR_TSC_AUX));
-	EXPECT(a, mix(key, 2), rdmsr(MSR_STAR));
-	EXPECT(a, canonical(mix(key, 3)), rdmsr(MSR_LSTAR));
+	EXPECT(a, star(key), rdmsr(MSR_STAR));
+	EXPECT(a, lstar(key), rdmsr(MSR_LSTAR));
 	EXPECT(a, canonical(mix(key, 4)), rdmsr(MSR_CSTAR));
 	EXPECT(a, (uint32_t)mix(key, 5), rdmsr(MSR_SFMASK));
 	EXPECT(a, canonical(mix(key, 6)), rdmsr(MSR_KERNEL_GS_BASE));
 	EXPECT(a, canonical(mix(key, 7)), rdmsr(MSR_FS_BASE));
 	EXPECT(a, canonical(mix(key, 8)), rdmsr(MSR_GS_BASE));
+}
+
+/* Whether this key has a SYSCALL. */
+INLINE uint64_t sce(uint64_t key)
+{
+	return mix(key, 9) & 1;
+}
+
+INLINE void write_efer(uint64_t key)
+{
+	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & ~1ULL) | sce(key));
+}
+
+#define SYSCALL_FLAGS 0x243000 /* ID, AC, IOPL: QEMU 7.2 clears the others in any case */
+
+/*
+ * KVM may answer RDMSR from memory. SYSCALL shows what the CPU itself has in EFER, STAR, LSTAR
+ * and SFMASK.
+ */
+INLINE void check_syscall(struct guest_area *a, uint64_t key)
+{
+	uint64_t got[4], cs = 0x08, ss = 0x10, flags = SYSCALL_FLAGS, pad = 0;
+
+	if (sce(key)) {
+		pad = mix(key, 3) % 64 + 1;
+		cs = (uint16_t)(star(key) >> 32);
+		ss = (uint16_t)(cs + 8);
+		flags &= ~(uint32_t)mix(key, 5);
+	}
+	asm volatile("subq $128, %%rsp\n" /* the red zone */
+		     "call guest_syscall\n"
+		     "addq $128, %%rsp"
+		     :
+		     : "D"((uint64_t)SYSCALL_FLAGS), "S"(got)
+		     : "rax", "rcx", "r8", "r11", "memory", "cc");
+	EXPECT(a, pad, got[0]);
+	EXPECT(a, cs, got[1]);
+	EXPECT(a, ss, got[2]);
+	EXPECT(a, flags, got[3] & SYSCALL_FLAGS);
+}
+
+/* It goes on, and by less than the difference between the offsets of two guests. */
+INLINE void check_tsc(struct guest_area *a, uint64_t *last)
+{
+	uint64_t now = rdtsc();
+
+	if (now - *last >= TSC_APART / 2)
+		fail(a, __LINE__, *last, now);
+	*last = now;
 }
 
 /* After the host threw the pages away they read as zero; then they keep what we write. */
@@ -529,10 +644,15 @@ GUEST void guest_tsc(struct guest_area *a)
 	done();
 }
 
+/*
+ * With interrupts on, though none will come: in a guest that never exits, Bochs 3.0 does not see
+ * those of the host when IF is off before the entry and after it, and the CPU is lost.
+ */
 GUEST void guest_compute(struct guest_area *a)
 {
 	uint64_t sum = a->seed;
 
+	asm volatile("sti");
 	do
 		sum = once_compute(sum, a->progress);
 	while (next_round(a));
@@ -580,11 +700,12 @@ GUEST void guest_mix(struct guest_area *a)
 /*
  * Keeps secrets in every place, gives the CPU away, looks whether they are still there.
  * They change every eighth time, so that a value written once and skipped later shows.
- * a->mode: 0 gives the CPU away through user space, 1 by halting inside the kernel.
+ * a->mode: 0 gives the CPU away through user space, else it halts inside the kernel for as many
+ * ticks of its local APIC.
  */
 GUEST void guest_secrets(struct guest_area *a)
 {
-	uint64_t key = a->seed;
+	uint64_t key = a->seed, last = rdtsc();
 
 	if (a->mode)
 		lapic_on();
@@ -592,15 +713,20 @@ GUEST void guest_secrets(struct guest_area *a)
 		if (a->progress % 8 == 0) {
 			key = mix(a->seed, a->progress);
 			write_msrs(key);
+			write_efer(key);
 			write_fpu(a, key);
 			write_debug(key);
 			write_page(a, key);
+			check_msrs(a, key);
+			check_syscall(a, key);
 		}
 		if (a->mode)
-			once_timer(a, 20000);
+			once_timer(a, a->mode);
 		else
 			sync_host(a->progress);
 		check_msrs(a, key);
+		check_syscall(a, key);
+		check_tsc(a, &last);
 		check_fpu(a, key);
 		check_debug(a, key);
 		check_page(a, key);

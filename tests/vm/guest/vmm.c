@@ -83,8 +83,10 @@ static void build_tables(struct vm *vm)
 	int i;
 
 	pml4[0] = PDPT | PTE_RW;
-	for (i = 0; i < 4; i++)
-		pdpt[i] = (PD + i * 0x1000) | PTE_RW;
+	for (i = ALIAS_GVA >> 39; i < 256; i++)
+		pml4[i] = PDPT | PTE_RW;
+	for (i = 0; i < 512; i++)
+		pdpt[i] = (PD + i % 4 * 0x1000) | PTE_RW;
 	for (i = 0; i < 4 * 512; i++)
 		pd[i] = ((uint64_t)i << 21) | PTE_2M | PTE_RW;
 	pml4[(SECRET_GVA >> 39) & 511] = SECRET_PDPT | PTE_RW;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/cpu.h"
 #include "work.h"
 
 struct runner {
@@ -144,6 +145,11 @@ const struct payload payloads[] = {
 	{ "secrets", guest_secrets, 0, 200, nothing, NULL },
 	{ NULL, NULL, 0, 0, NULL, NULL },
 };
+
+unsigned int payload_rounds(const struct payload *p)
+{
+	return scaled(p->rounds);
+}
 
 const struct payload *payload_find(const char *name)
 {
@@ -353,7 +359,7 @@ int work_finish(struct work *w, int seconds)
 int payload_run(const char *dev, const struct payload *p, int vcpus, int seconds)
 {
 	struct work *w;
-	int err = work_start(&w, dev, p, vcpus, p->rounds, -1);
+	int err = work_start(&w, dev, p, vcpus, payload_rounds(p), -1);
 
 	return err ? err : work_finish(w, seconds);
 }

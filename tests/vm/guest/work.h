@@ -12,14 +12,15 @@ struct payload {
 	const char *name;
 	guest_fn *fn; /* NULL: guest_real_io */
 	unsigned int vm_flags;
-	unsigned int rounds; /* for a run that ends */
+	unsigned int rounds; /* for a run that ends, on the AMD machine */
 	/* Called at each sync; -errno ends the run. May be NULL. */
 	int (*at_sync)(struct vcpu *v, uint64_t value);
 	/* Called at the end: did the guest leave what it should? May be NULL. */
 	int (*check)(struct vcpu *v);
 };
 
-extern const struct payload payloads[]; /* ends with name NULL */
+extern const struct payload payloads[];		      /* ends with name NULL */
+unsigned int payload_rounds(const struct payload *p); /* for a run that ends */
 const struct payload *payload_find(const char *name);
 
 struct work;

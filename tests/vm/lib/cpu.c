@@ -56,6 +56,11 @@ const char *stock_module(void)
 	return cpu_intel() ? "kvm-intel" : "kvm-amd";
 }
 
+int scaled(int n)
+{
+	return cpu_intel() ? (n + 4) / 5 : n;
+}
+
 static int read_cr4(int cpu, uint64_t *cr4)
 {
 	FILE *f = fopen("/sys/kernel/debug/control-registers", "re");

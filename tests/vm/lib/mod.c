@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "mod.h"
 #include "sysfs.h"
 
@@ -83,6 +84,13 @@ int mod_references(const char *file)
 	return sys_read_number("/sys/module/%s/refcnt", name);
 }
 
+static int insert_if_there(const char *file)
+{
+	int r = mod_insert(file, "");
+
+	return r == -ENOENT || r == -EEXIST ? 0 : r;
+}
+
 int mod_insert_needed(void)
 {
 	static const char * const needed[] = {
@@ -92,9 +100,9 @@ int mod_insert_needed(void)
 	int r;
 
 	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		r = mod_insert(needed[i], "");
-		if (r && r != -ENOENT && r != -EEXIST)
+		r = insert_if_there(needed[i]);
+		if (r)
 			return r;
 	}
-	return 0;
+	return cpu_intel() ? 0 : insert_if_there("hold-preempt-notifiers");
 }

@@ -13,7 +13,10 @@ bool mod_there(const char *file);     /* is the file in /modules? */
 int mod_references(const char *file); /* or -errno */
 /* Removes, trying again while it is busy: references may be dropped by delayed work. */
 int mod_remove_within(const char *file, int seconds);
-/* What stock KVM, and a module of ours, needs from the stock image; absent ones are left out. */
+/*
+ * What stock KVM, and a module of ours, needs from the stock image, and what spares the AMD
+ * machine (hold-preempt-notifiers); absent ones are left out.
+ */
 int mod_insert_needed(void);
 
 #endif

@@ -36,6 +36,8 @@ static int __init foreign_init(void)
 		.cpu_disable = nothing_void,
 		.rebooting = nothing_void,
 	};
+	/* No machine has both. */
+	const u64 both = VAC_CAP_SVM | VAC_CAP_VMX;
 	struct vac_instance *inst;
 
 	if (!strcmp(as, "major"))
@@ -47,7 +49,8 @@ static int __init foreign_init(void)
 	else if (!strcmp(as, "none"))
 		desc.tag = "none";
 	else if (!strcmp(as, "vendor"))
-		desc.need_svm = VAC_CAP_VMX;
+		desc.need_svm = both;
+	desc.need_vmx = desc.need_svm;
 	inst = vac_instance_register(&desc);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);

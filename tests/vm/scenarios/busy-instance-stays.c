@@ -5,8 +5,6 @@
  * an instance is loaded.
  *
  * fails when: an open file does not pin its module (mutant file-does-not-pin).
- *
- * only: amd
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,6 @@
  * repeatedly, on each instance alone and on both at once, and the modules unload.
  *
  * fails when: vac does not count vCPUs down (mutant vcpus-not-counted-down).
- *
- * only: amd
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,7 +15,7 @@
 #include "../lib/mod.h"
 #include "../lib/tap.h"
 
-#define TIMES 12
+#define TIMES scaled(12)
 
 /* A process with a VM whose two vCPUs run; 0 if it did not come so far. */
 static pid_t start_victim(const char *tag, const char *payload)

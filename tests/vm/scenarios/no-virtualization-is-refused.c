@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: on a CPU that offers no virtualization (the kernel is told that SVM, CPUID
- * 0x80000001 ECX bit 2, is not there) vac does not load, says why in one line, and leaves
- * nothing: no device, no sysfs, no MSR changed.
+ * 0x80000001 ECX bit 2, and VMX, CPUID 1 ECX bit 5, are not there) vac does not load, says why
+ * in one line, and leaves nothing: no device, no sysfs, no MSR changed, CR4.VMXE off.
  *
- * machine: --append clearcpuid=194
+ * machine: --append clearcpuid=194,133
  *
  * fails when: the machine boots without clearcpuid: vac loads.
- *
- * only: amd
  */
 #include <errno.h>
 #include <string.h>
@@ -37,8 +35,10 @@ int main(void)
 	klog_end(&log);
 	ok(!sys_there(VAC) && !sys_there("/dev/kvm") && !mod_loaded("vac"),
 	   "it leaves nothing");
-	for (cpu = 0; cpu < 2; cpu++)
+	for (cpu = 0; cpu < 2; cpu++) {
 		ok(!cpu_read_msr(cpu, MSR_EFER, &after[cpu]) && after[cpu] == before[cpu],
 		   "EFER of CPU %d is as before", cpu);
+		ok_is(cpu_virt(cpu), 0, "virtualization of CPU %d is off", cpu);
+	}
 	return tap_end();
 }

@@ -6,8 +6,6 @@
  *
  * fails when: vac asks nobody (mutant perf-asks-nobody), or the first instance only (mutant
  * perf-asks-the-first).
- *
- * only: amd
  */
 #define _GNU_SOURCE
 #include <errno.h>

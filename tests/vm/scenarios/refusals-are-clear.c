@@ -8,14 +8,13 @@
  *
  * fails when: stock KVM is let in, or any interface is taken (mutants stock-may-come,
  * any-interface-will-do).
- *
- * only: amd
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../guest/work.h"
+#include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/klog.h"
 #include "../lib/mod.h"
@@ -67,7 +66,7 @@ static void beside_stock(void)
 	int r;
 
 	need(mod_insert("kvm", ""), "stock kvm loads");
-	need(mod_insert("kvm-amd", ""), "stock kvm-amd loads");
+	need(mod_insert(stock_module(), ""), "stock %s loads", stock_module());
 	mark();
 	r = mod_insert("vac", "");
 	ok(r < 0, "vac does not load beside stock kvm: %s", strerror(-r));
@@ -76,7 +75,7 @@ static void beside_stock(void)
 	if (!ok(!payload_run("/dev/kvm", payload_find("io"), 1, 30),
 		"stock kvm still works"))
 		diag("  %s", work_why());
-	ok_errno(mod_remove_within("kvm-amd", 5), "kvm-amd unloads");
+	ok_errno(mod_remove_within(stock_module(), 5), "%s unloads", stock_module());
 	ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
 }
 
@@ -88,10 +87,10 @@ static void stock_beside_vac(const char *when)
 	mark();
 	r = mod_insert("kvm", "");
 	if (!r)
-		r = mod_insert("kvm-amd", "");
+		r = mod_insert(stock_module(), "");
 	ok(r < 0, "stock kvm does not load %s: %s", when, strerror(-r));
 	says("kvm");
-	ok(!mod_loaded("kvm-amd"), "kvm-amd is not there");
+	ok(!mod_loaded(stock_module()), "%s is not there", stock_module());
 	if (mod_loaded("kvm"))
 		ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
 }

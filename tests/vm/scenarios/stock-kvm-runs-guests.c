@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: the stock kvm and kvm-amd or kvm-intel of this kernel run every payload, on one vCPU and on two.
+ * Claim: the stock kvm and kvm-amd or kvm-intel of this kernel run every payload, on one vCPU
+ * and on two.
  * The control for all other scenarios: what fails here is the fault of the emulator or of the
  * test VMM, not of vac.
  *

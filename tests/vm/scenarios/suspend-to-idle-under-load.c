@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: the guests of both instances survive suspend-to-idle, and suspend-to-RAM down to the
- * point where the last CPU turns virtualization off and on again; afterwards EFER.SVME is on
- * on every CPU, and off after the last VM.
+ * point where the last CPU turns virtualization off and on again; afterwards it is on on every
+ * CPU, and off after the last VM.
  *
  * Suspend-to-idle is taken down to the last level that pm_test knows for it ("platform"), then
  * back: the emulated machine's clock cannot wake it from the real thing. It stops tasks and
@@ -10,8 +10,6 @@
  *
  * fails when: vac does not switch virtualization on again at resume (mutant
  * resume-forgets).
- *
- * only: amd
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
@@ -61,7 +59,7 @@ int main(void)
 	for (t = 0; t < 2; t++)
 		need(work_start(&w[t], device_of(tags[t]), payload_find("mix"), 2, 0, -1),
 		     "guests of %s start", tags[t]);
-	for (times = 0; times < 2; times++)
+	for (times = 0; times < scaled(2); times++)
 		for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 			sleep_and_wake(w, ways[i].state, ways[i].level);
 	for (t = 0; t < 2; t++)

@@ -5,9 +5,7 @@
  * guests of the other go on, and be loaded again beside them.
  *
  * fails when: the first instance to finish turns virtualization off under the other (mutant
- * svme-off-with-first-instance).
- *
- * only: amd
+ * svme-off-with-first-instance), or an instance turns it on itself (naive own-virtualization).
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
@@ -54,11 +52,11 @@ static void both_run(const struct payload *p, const char *dev_a, const char *dev
 {
 	struct work *a, *b;
 
-	if (!ok(!work_start(&a, dev_a, p, 2, p->rounds, -1), "%s starts on %s", p->name,
-		dev_a))
+	if (!ok(!work_start(&a, dev_a, p, 2, payload_rounds(p), -1), "%s starts on %s",
+		p->name, dev_a))
 		diag("  %s", work_why());
-	if (!ok(!work_start(&b, dev_b, p, 2, p->rounds, -1), "%s starts on %s", p->name,
-		dev_b))
+	if (!ok(!work_start(&b, dev_b, p, 2, payload_rounds(p), -1), "%s starts on %s",
+		p->name, dev_b))
 		diag("  %s", work_why());
 	if (a && !ok(!work_finish(a, 60), "%s runs on %s", p->name, dev_a))
 		diag("  %s", work_why());
