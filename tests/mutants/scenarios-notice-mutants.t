@@ -4,9 +4,10 @@
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
 the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
-instance, tests/mutants/<name>.naive, is a or b or both, built without some rules.
+instance, tests/mutants/<name>.naive, is a or b or both, built without some rules. Each says with
+"machine: amd", "intel" or "amd intel" where that is tried (no such line: amd).
 
-usage: scenarios-notice-mutants.t [NAME]...
+usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
 fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines).
 """
@@ -30,6 +31,10 @@ class Mutant:
         self.name = path.stem
         self.text = path.read_text()
         self.head = dict(re.findall(r"^// (\w+): (.*)$", self.text, re.M))
+        self.machines = self.head.get("machine", "amd").split()
+        self.scenario = f"tests/vm/scenarios/{self.head['scenario']}.c"
+        if not set(self.machines) <= {"amd", "intel"}:
+            raise self.refuse(f"there is no machine {self.head['machine']}")
 
     def refuse(self, why):
         return failure.Refused(f"mutant {self.name}: {why}")
@@ -84,12 +89,13 @@ def build(*arguments):
     subprocess.run([ROOT / "scripts/build", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def run(mutant, kver):
+def run(mutant, machine, kver):
     """What the scenario said against it, or None if it noticed nothing."""
-    scenario = mutant.head["scenario"]
+    if not (ROOT / mutant.scenario).exists():
+        raise mutant.refuse(f"there is no {mutant.scenario}")
     done = subprocess.run(
-        [ROOT / "tests/one", f"tests/vm/scenarios/{scenario}.c",
-         "--keep", ROOT / "build/vm" / f"mutant-{mutant.name}"],
+        [ROOT / "tests/one", f"{machine}:{mutant.scenario}",
+         "--keep", ROOT / "build/vm" / machine / f"mutant-{mutant.name}"],
         env=os.environ | {"MODULES": str(mutant.modules(kver)), "KVER": kver, "ONCE": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if not done.returncode:
@@ -106,11 +112,14 @@ def main(names):
     kver = os.environ["KVER"]
     mutants = [Mutant(path) for path in sorted(Path(__file__).parent.iterdir())
                if path.suffix in (".mutant", ".naive") and (not names or path.stem in names)]
-    print(f"1..{len(mutants)}", flush=True)
+    wanted = os.environ.get("MACHINE", "both")
+    jobs = [(one, machine) for one in mutants for machine in one.machines
+            if wanted in (machine, "both")]
+    print(f"1..{len(jobs)}", flush=True)
     failed = 0
     with ThreadPoolExecutor(1) as pool:
-        for number, (mutant, job) in enumerate(
-                [(one, pool.submit(run, one, kver)) for one in mutants], 1):
+        for number, (mutant, machine, job) in enumerate(
+                [(*one, pool.submit(run, *one, kver)) for one in jobs], 1):
             try:
                 said = job.result()
                 why = ""
@@ -118,7 +127,7 @@ def main(names):
                 said, why = None, str(error)
             failed += said is None
             print(f"{'ok' if said else 'not ok'} {number} - {mutant.name} is noticed by "
-                  f"{mutant.head['scenario']}", flush=True)
+                  f"{mutant.head['scenario']}, {machine}", flush=True)
             print("# " + (said or why or "the scenario passed").replace("\n", "\n# "),
                   flush=True)
     return bool(failed)
