@@ -43,6 +43,32 @@ TRACE_EVENT(vac_svm_asid_alloc,
 		  __entry->generation, __entry->asid, __entry->flush)
 );
 
+TRACE_EVENT(vac_vmx_vpid_alloc,
+	TP_PROTO(const char *tag, int vpid),
+	TP_ARGS(tag, vpid),
+	TP_STRUCT__entry(
+		__string(tag, tag)
+		__field(int, vpid)
+	),
+	TP_fast_assign(
+		__assign_str(tag, tag);
+		__entry->vpid = vpid;
+	),
+	TP_printk("instance %s vpid %d", __get_str(tag), __entry->vpid)
+);
+
+TRACE_EVENT(vac_vmx_vpid_flush,
+	TP_PROTO(unsigned int cpu),
+	TP_ARGS(cpu),
+	TP_STRUCT__entry(
+		__field(unsigned int, cpu)
+	),
+	TP_fast_assign(
+		__entry->cpu = cpu;
+	),
+	TP_printk("cpu %u", __entry->cpu)
+);
+
 #endif /* VAC_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

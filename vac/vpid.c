@@ -21,6 +21,7 @@
 #include <asm/vmx.h>
 
 #include "internal.h"
+#include "trace.h"
 
 #define VPIDS	65536	/* SDM volume 3, 29.1: 16 bits */
 
@@ -45,10 +46,12 @@ static void flush_this_cpu(void)
 {
 	struct { u64 vpid, address; } descriptor = { 0, 0 };
 
-	if (vpids.flushable)
-		asm volatile("1: invvpid %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
-			     : : "m"(descriptor), "r"((unsigned long)VMX_VPID_EXTENT_ALL_CONTEXT)
-			     : "cc", "memory");
+	if (!vpids.flushable)
+		return;
+	asm volatile("1: invvpid %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "m"(descriptor), "r"((unsigned long)VMX_VPID_EXTENT_ALL_CONTEXT)
+		     : "cc", "memory");
+	trace_vac_vmx_vpid_flush(smp_processor_id());
 }
 
 static void flush_ipi(void *unused)
@@ -99,6 +102,7 @@ int vac_vmx_vpid_alloc(struct vac_instance *inst)
 		vpid = take();
 	}
 	spin_unlock(&vpids.bits);
+	trace_vac_vmx_vpid_alloc(inst->desc.tag, vpid);
 	mutex_unlock(&vpids.lock);
 	if (vpid)
 		atomic_inc(&inst->vpids);
