@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: an instance that was built against this vac loads on a later vac of the same major
- * version and runs guests. The later one (tests/vm/grow-vac) has another minor, one export
+ * version and runs guests. The later one (tests/vm/vary-vac) has another minor, one export
  * more and a longer descriptor; with CONFIG_MODVERSIONS the loader compares the CRC of every
  * function that the instance uses.
  *
