@@ -79,7 +79,8 @@ DECLARE_PER_CPU(struct vac_cpu, vac_cpu);
  *	line in the log that says why; changes nothing; process context.
  * @setup: allocate what @cpu_on needs; process context.
  * @teardown: free it.
- * @cpu_on: switch virtualization on for this CPU, interrupts off.
+ * @cpu_on: switch virtualization on for this CPU, interrupts off; 0, or -errno with
+ *	one line in the log that says why.
  * @cpu_off: the reverse; also called where it is off already.
  * @show: what the hardware of an online CPU says, for debugfs; process context.
  */

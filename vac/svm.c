@@ -201,7 +201,8 @@ static int cpu_on(void)
 
 	rdmsrl(MSR_EFER, efer);
 	if (efer & EFER_SVME) {
-		pr_err("EFER.SVME is on already: another hypervisor uses this CPU; unload it first\n");
+		pr_err("SVM is on already on CPU %d: another hypervisor uses it; unload that first\n",
+		       smp_processor_id());
 		return -EBUSY;
 	}
 	/*

@@ -39,10 +39,8 @@ static int cpu_on(void)
 	if (c->on)
 		return 0;
 	r = vac.vendor->cpu_on();
-	if (r) {
-		pr_err("cannot enable virtualization on CPU %d: %d\n", smp_processor_id(), r);
+	if (r)
 		return r;
-	}
 	this_cpu_write(vac_last_vcpu, 0);
 	c->last_instance = 0;
 	c->on = true;

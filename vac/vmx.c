@@ -208,12 +208,14 @@ static void teardown(void)
 static int cpu_on(void)
 {
 	if (__read_cr4() & X86_CR4_VMXE) {
-		pr_err("VMX is on already: another hypervisor uses this CPU; unload that first\n");
+		pr_err("VMX is on already on CPU %d: another hypervisor uses it; unload that first\n",
+		       smp_processor_id());
 		return -EBUSY;
 	}
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_on(__pa(this_cpu_read(vmxon_region)))) {
+		pr_err("VMXON fails on CPU %d\n", smp_processor_id());
 		cr4_clear_bits(X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
 		return -EIO;

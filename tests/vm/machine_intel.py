@@ -15,6 +15,7 @@ package does too, and is taken with BOCHS=package in the environment.
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,6 +34,8 @@ PACKAGE = "bochs bochsbios vgabios"
 # 115200n8: at the default of 9600 the kernel waits a million instructions for each character.
 APPEND = "console=ttyS0,115200n8 panic=-1 reboot=t"
 SHARE = "/usr/share/bochs"
+# How the firmware sets IA32_FEAT_CTL, on each CPU: rdmsr, or 5 (locked, with VMX), wrmsr.
+SET_FEAT_CTL = re.compile(rb"(\xb9\x3a\0\0\0\x0f\x32\x66?\x83\xc8)\x05(\x0f\x30)")
 
 CONFIG = """\
 config_interface: textconfig
@@ -40,7 +43,7 @@ display_library: {display}
 cpu: model=corei7_haswell_4770, count=1:{cpus}:1, ips=100000000, reset_on_triple_fault=0, \
 ignore_bad_msrs=1
 memory: guest={memory}, host={memory}
-romimage: file={share}/BIOS-bochs-latest, options=fastboot
+romimage: file="{firmware}", options=fastboot
 vgaromimage: file={share}/VGABIOS-lgpl-latest
 vga: extension=none, update_freq=1, realtime=0
 clock: sync=none, time0=1700000000
@@ -94,6 +97,19 @@ class Machine:
     def path(self, name):
         return os.path.join(self.directory, name)
 
+    def firmware(self):
+        """The firmware's file; one that locks VMX off is made from it where that is wanted."""
+        stock = os.path.join(SHARE, "BIOS-bochs-latest")
+        if not self.boot.locked_off:
+            return stock
+        with open(stock, "rb") as file:
+            changed, hits = SET_FEAT_CTL.subn(rb"\1" b"\x01" rb"\2", file.read())
+        if hits != 2:
+            raise ValueError(f"{stock} sets IA32_FEAT_CTL in {hits} places, not in 2")
+        with open(self.path("firmware"), "wb") as file:
+            file.write(changed)
+        return self.path("firmware")
+
     def command(self):
         command = [EMULATOR, "-q", "-f", "bochsrc"]
         return command + ["-rc", "debugger"] if PACKAGED else command
@@ -104,8 +120,8 @@ class Machine:
         disk.write(self.path("disk"), boot.kernel, boot.initrd, boot.append, boot.memory << 20,
                    os.path.join(BUILD, "vm"))
         config = CONFIG.format(
-            cpus=boot.cpus, memory=boot.memory, share=SHARE, console=boot.console,
-            report=boot.report,
+            cpus=boot.cpus, memory=boot.memory, share=SHARE, firmware=self.firmware(),
+            console=boot.console, report=boot.report,
             display='rfb, options="timeout=0, hideIPS"' if PACKAGED else "nogui")
         with open(self.path("bochsrc"), "w", encoding="utf-8") as file:
             file.write((CONFIG_OF_PACKAGE if PACKAGED else "") + config)
