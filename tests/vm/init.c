@@ -16,6 +16,7 @@
  *	K kernel message: "level text"; level <= 4 since boot, all since init started
  *	P problem or evidence that init noticed itself, for a person
  *	V verdict, always last: "exit N", "signal N", "time", "stuck what" or "setup what"
+ *	C like O, from the kernel after a panic (modules/crash-path.c), with sequences of its own
  *
  * Everything happens in one poll() loop, so a heartbeat means that user space gets the CPU.
  */

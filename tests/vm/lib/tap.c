@@ -157,12 +157,17 @@ void need(int err, const char *name, ...)
 	exit(tap_end());
 }
 
-int tap_end(void)
+void tap_plan(int more)
 {
 	char s[60];
 
-	snprintf(s, sizeof(s), "1..%d\n", shared->tests);
+	snprintf(s, sizeof(s), "1..%d\n", shared->tests + more);
 	write_all(s, strlen(s));
+}
+
+int tap_end(void)
+{
+	tap_plan(0);
 	if (shared->failed)
 		diag("%d of %d failed", shared->failed, shared->tests);
 	return shared->failed || !shared->tests;

@@ -24,5 +24,7 @@ void diag(const char *fmt, ...) TAP_FMT(1);
 void need(int err, const char *name, ...) TAP_FMT(2);
 /* Prints the plan. Return this from main(). */
 int tap_end(void);
+/* For a program that makes the kernel panic: the plan, with `more` results that come after it. */
+void tap_plan(int more);
 
 #endif
