@@ -37,7 +37,7 @@ CASES = (
     ("hangs-before-init", "hung", "# run again after: hung, init did not start", ["pass"],
      ["--hung-after", "6", "--append", "rdinit=/scenario/vm-hangs-before-init -- sleep"]),
     ("panics", "panic", "sysrq triggered crash", ["panic"], []),
-    ("panics-as-wanted", "fail", "no TAP plan", ["panic"], ["--panics"]),
+    ("panics-as-wanted", "fail", "plan", ["panic"], ["--panics"]),
     ("does-not-panic-as-wanted", "fail", "the kernel did not panic", ["pass"], ["--panics"]),
     ("cannot-boot", "panic", "Unable to mount root fs", ["pass"], ["--append", "rdinit=/nowhere"]),
     ("oops-null-pointer", "oops", "BUG: kernel NULL pointer", ["load", "bug=null"],
