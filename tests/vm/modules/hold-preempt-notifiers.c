@@ -5,7 +5,7 @@
  * KVM, stock or not, turns the key on with its first VM and off with its last, which patches
  * finish_task_switch() while every CPU runs it. The emulator now and then goes on executing the
  * breakpoint that was there for a moment, for ever: the CPU is lost. With the key held there is
- * nothing to patch.
+ * nothing to patch. tests/vm/lib/mod.c loads it on the AMD machine.
  */
 #include <linux/module.h>
 #include <linux/preempt.h>
