@@ -36,7 +36,7 @@
 
 #define TURNS	   300 /* of each guest, at least */
 #define MOVES	   20  /* of both, at least */
-#define RELOADS	   1   /* each time */
+#define RELOADS	   1   /* in each of the two ways */
 #define THIRD	   "extra1"
 #define MOVE_AFTER 3 /* rounds */
 

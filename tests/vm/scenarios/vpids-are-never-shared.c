@@ -8,8 +8,8 @@
  * The second half is on a vac with 8 VPIDs (vac-few-vpids). The emulator's TLB forgets more
  * than it has to, so a missing flush is seen in vac's trace events, not in a guest.
  *
- * fails when: a VPID is given twice (mutant one-vpid-for-two), or again without a flush (mutant
- * vpid-without-flush).
+ * fails when: a VPID is given twice (mutant one-vpid-for-two), or again without a flush of
+ * every CPU (mutant vpid-flushed-on-one-cpu).
  *
  * only: intel
  */
