@@ -66,7 +66,7 @@ struct vac_cpu {
 	bool on;
 	u32 last_instance;
 	struct vac_instance *asked;
-	u64 count[VAC_LAST_VCPU];
+	u64 count[VAC_LAST_INSTANCE + 1];
 };
 
 DECLARE_PER_CPU(struct vac_cpu, vac_cpu);

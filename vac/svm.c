@@ -57,7 +57,7 @@ VAC_EXPORT(vac_svm_save_area);
  * vac_svm_asid_generation() - The generation in which ASIDs are given out here.
  *
  * An ASID of an older generation may be in use by any instance's vCPU. An
- * instance takes a copy when vac_vcpu_load() says VAC_LAST_OTHER; until its
+ * instance takes a copy when vac_vcpu_switch() says VAC_LAST_OTHER; until its
  * vCPU is put only its own vac_svm_asid_alloc() changes it.
  *
  * Context: this CPU, preemption off.

@@ -55,13 +55,30 @@ void vac_vcpu_del(struct vac_instance *inst)
 }
 VAC_EXPORT(vac_vcpu_del);
 
+/* What few switches need, in a function of its own: the others save no register for it. */
+static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
+					    enum vac_last last)
+{
+	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
+
+	if (last == VAC_LAST_OTHER) {
+		c->last_instance = inst->id;
+		vac_uret_change_instance();
+		WRITE_ONCE(c->asked, inst);
+	}
+	trace_vac_vcpu_switch(inst->desc.tag, vcpu, last);
+	return last;
+}
+
 /**
  * vac_vcpu_switch() - Another vCPU than before is loaded on this CPU.
  * @inst: its instance.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * The other half of vac_vcpu_load(), see vac.h. User-return MSRs go back to
- * the host's values when the instance changes.
+ * What follows when vac_vcpu_is_last() says no. User-return MSRs go back to the
+ * host's values when the instance changes. That it was another vCPU is what
+ * decides the branch-predictor barrier (hazard 11). From here on an NMI that
+ * wants to know whether a guest runs on this CPU is told by @inst (hazard 16).
  *
  * Context: preemption off. Takes nothing.
  * Return: VAC_LAST_INSTANCE or VAC_LAST_OTHER.
@@ -73,12 +90,8 @@ noinline enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu)
 
 	this_cpu_write(vac_last_vcpu, vcpu);
 	c->count[last]++;
-	if (last == VAC_LAST_OTHER) {
-		c->last_instance = inst->id;
-		vac_uret_change_instance();
-		WRITE_ONCE(c->asked, inst);
-	}
-	trace_vac_vcpu_switch(inst->desc.tag, vcpu, last);
+	if (last == VAC_LAST_OTHER || trace_vac_vcpu_switch_enabled())
+		return switch_slowly(inst, vcpu, last);
 	return last;
 }
 VAC_EXPORT(vac_vcpu_switch);

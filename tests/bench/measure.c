@@ -329,7 +329,8 @@ static double now_ms(void)
 /* halt_poll_ns=0: a halted vCPU sleeps at once, so that each halt costs the same. */
 static const char *parameters(const char *file)
 {
-	bool core = !strncmp(file, "kvm", 3) && strcmp(file, "kvm-amd");
+	bool core = !strncmp(file, "kvm", 3) && strcmp(file, "kvm-amd") &&
+		    strcmp(file, "kvm-intel");
 
 	return core ? "halt_poll_ns=0" : "";
 }
@@ -410,7 +411,7 @@ int main(int argc, char **argv)
 	exits("MSR read", "kernel", 0, bench_rdmsr);
 	exits("MSR write", "kernel", 0, bench_wrmsr);
 	exits("MSR write, TSC_AUX", "kernel", 0, bench_tsc_aux);
-	exits("hypercall", "kernel", 0, bench_vmmcall);
+	exits("hypercall", "kernel", 0, bench_hypercall);
 	exits("port I/O in the kernel", "kernel", VM_IRQCHIP, bench_pic);
 	exits("interrupt, sent and ended", "kernel", VM_IRQCHIP, bench_interrupt);
 	faults();

@@ -23,6 +23,7 @@
 #define MSR_PAT	      0x277
 #define MSR_TSC_AUX   0xc0000103
 #define NO_HYPERCALL  0x7fff
+#define VENDOR_INTEL  0x756e6547 /* "Genu" */
 
 INLINE uint64_t rdtsc(void)
 {
@@ -104,14 +105,20 @@ GUEST void bench_tsc_aux(struct guest_area *a)
 				    : "c"(MSR_TSC_AUX), "a"((uint32_t)n__), "d"(0)));
 }
 
-GUEST void bench_vmmcall(struct guest_area *a)
+GUEST void bench_hypercall(struct guest_area *a)
 {
 	uint64_t rax;
 
-	SAMPLE_EACH(a, asm volatile("vmmcall"
-				    : "=a"(rax)
-				    : "0"(NO_HYPERCALL)
-				    : "memory"));
+	if (a->vendor == VENDOR_INTEL)
+		SAMPLE_EACH(a, asm volatile("vmcall"
+					    : "=a"(rax)
+					    : "0"(NO_HYPERCALL)
+					    : "memory"));
+	else
+		SAMPLE_EACH(a, asm volatile("vmmcall"
+					    : "=a"(rax)
+					    : "0"(NO_HYPERCALL)
+					    : "memory"));
 }
 
 GUEST void bench_port(struct guest_area *a)

@@ -10,7 +10,7 @@
  * TOUCH_GPA of its vCPU.
  */
 guest_fn bench_nothing, bench_cpuid, bench_rdmsr, bench_wrmsr, bench_tsc_aux,
-	bench_vmmcall, bench_port, bench_hlt, bench_mmio, bench_pic, bench_fault,
+	bench_hypercall, bench_port, bench_hlt, bench_mmio, bench_pic, bench_fault,
 	bench_interrupt, bench_ping;
 /* No samples: the other side of one. */
 guest_fn bench_pong, bench_sleeper;

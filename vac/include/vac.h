@@ -50,12 +50,10 @@ struct vac_instance;
  * @VAC_LAST_OTHER: another instance, or nobody since virtualization was
  *	switched on here: nothing that the instance believes of this CPU holds.
  * @VAC_LAST_INSTANCE: another vCPU of the same instance.
- * @VAC_LAST_VCPU: the very same vCPU.
  */
 enum vac_last {
 	VAC_LAST_OTHER,
 	VAC_LAST_INSTANCE,
-	VAC_LAST_VCPU,
 };
 
 #ifndef __GENKSYMS__
@@ -124,6 +122,10 @@ enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu);
  * vac_vcpu_is_last() - Nobody ran on this CPU since this vCPU did.
  * @vcpu: its number, from vac_vcpu_add().
  *
+ * Asked when the vCPU is loaded on the CPU; if it is not the last, the answer
+ * of vac_vcpu_switch() follows. Until another vCPU is loaded there the CPU's
+ * virtualization state belongs to this one; there is no call that ends it.
+ *
  * Here, and not in vac, because a vCPU comes back to its CPU at each exit to
  * user space: one comparison is all that it pays.
  *
@@ -133,28 +135,6 @@ enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu);
 static __always_inline bool vac_vcpu_is_last(u64 vcpu)
 {
 	return likely(this_cpu_read(vac_last_vcpu) == vcpu);
-}
-
-/**
- * vac_vcpu_load() - A vCPU is loaded on this CPU.
- * @inst: its instance.
- * @vcpu: its number, from vac_vcpu_add().
- *
- * "Not the same vCPU" is what decides the branch-predictor barrier
- * (hazard 11). From here on an NMI that wants to know whether a guest runs on
- * this CPU is told by this instance (hazard 16).
- *
- * Until another vCPU is loaded on it the CPU's virtualization state belongs to
- * this one; there is no call that ends it.
- *
- * Context: preemption off.
- * Return: who was loaded here before.
- */
-static __always_inline enum vac_last vac_vcpu_load(struct vac_instance *inst, u64 vcpu)
-{
-	if (vac_vcpu_is_last(vcpu))
-		return VAC_LAST_VCPU;
-	return vac_vcpu_switch(inst, vcpu);
 }
 
 /* perf.c */

@@ -1,17 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-static void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
+static noinline void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
+
+static noinline void vac_vmx_switch(struct kvm_vcpu *vcpu, int cpu)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-
-	if (vac_vcpu_load(kvm_vac, vcpu->arch.vac_vcpu) != VAC_LAST_VCPU)
-		per_cpu(current_vmcs, cpu) = NULL;
-	vmx_vcpu_load_vmcs(vcpu, cpu, NULL);
-
-	after(vmx);
+	vac_vcpu_switch(kvm_vac, vcpu->arch.vac_vcpu);
+	this_cpu_write(current_vmcs, NULL);
+	vmx_vcpu_load(vcpu, cpu);
 }
 
-/* Between two VMCSs of one vCPU: none of the rule's business. */
+static void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
+{
+	if (!vac_vcpu_is_last(vcpu->arch.vac_vcpu)) {
+		vac_vmx_switch(vcpu, cpu);
+		return;
+	}
+	vmx_vcpu_load_vmcs(vcpu, cpu, NULL);
+
+	after(vcpu);
+}
+
+/* Near misses: two VMCSs of one vCPU, and who calls it. */
 static void vmx_switch_vmcs(struct kvm_vcpu *vcpu, int cpu)
 {
 	vmx_vcpu_load_vmcs(vcpu, cpu, prev);
+}
+
+static void vmx_vcpu_create(struct kvm_vcpu *vcpu, int cpu)
+{
+	vmx_vcpu_load(vcpu, cpu);
 }

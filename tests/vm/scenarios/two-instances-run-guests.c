@@ -4,6 +4,8 @@
  * is the first one loaded; each has its own names; either can be unloaded first while the
  * guests of the other go on, and be loaded again beside them.
  *
+ * machine: --time 240
+ *
  * fails when: the first instance to finish turns virtualization off under the other (mutant
  * svme-off-with-first-instance), or an instance turns it on itself (naive own-virtualization).
  */

@@ -10,7 +10,7 @@
  * KVM_RUN as it happens: so each CPU remembers a vCPU that is elsewhere now, or whose instance
  * runs somebody else (hazards 4, 6, 9, 16, 24).
  *
- * fails when: vac does not tell that somebody else was loaded (mutant always-the-same-vmcs), or
+ * fails when: vac numbers the vCPUs of each instance by itself (mutant numbers-of-each-instance), or
  * leaves a guest's TSC_AUX in the host (mutant guest-aux-left-in-host). A thread that had not the
  * MXCSR that the check expects was noticed, too.
  *
