@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim, on acts, since the emulated CPU has neither a TSC ratio nor a PMU:
- *  - MSR_AMD64_TSC_RATIO is written whenever the ratio that is due differs from what the CPU has,
- *    whoever set it, and only then (hazard 10): the kernel's trace of MSR writes says so;
- *  - the PMU is switched to virtualization on each CPU once, with the first VM of all, and back
- *    once, with the last (hazard 17); and each instance with VMs hears of each CPU that comes,
- *    which is when it compensates for a TSC that went back (hazards 2 and 23): the kernel's
- *    function tracer says so.
+ * Claim, on acts, since the emulated CPUs have no TSC ratio, no PMU, no Processor Trace:
+ *  - AMD: MSR_AMD64_TSC_RATIO is written whenever the ratio that is due differs from what the
+ *    CPU has, whoever set it, and only then (hazard 10): the kernel's trace of MSR writes says so;
+ *  - AMD: the PMU, Intel: Processor Trace is switched to virtualization on each CPU once, with
+ *    the first VM of all, and back once, with the last (hazard 17); and each instance with VMs
+ *    hears of each CPU that comes, which is when it compensates for a TSC that went back (hazards
+ *    2 and 23): the kernel's function tracer says so.
  *
  * fails when: vac does not remember the ratio or skips it (mutants ratio-forgotten, ratio-skipped),
- * switches the PMU for each instance (pmu-for-each-instance), or tells the first instance only
+ * switches the PMU for each instance (pmu-for-each-instance) or Processor Trace never
+ * (processor-trace-not-told), or tells the first instance only
  * (only-first-instance-hears).
- *
- * only: amd
  */
 #include <stdio.h>
 #include <string.h>
@@ -66,11 +65,9 @@ static void tsc_ratio(void)
 
 static void switches(void)
 {
-	static const char * const functions[] = {
-		"amd_pmu_enable_virt",
-		"amd_pmu_disable_virt",
-		"kvm_arch_hardware_enable*",
-	};
+	const char *on = cpu_intel() ? "intel_pt_handle_vmx" : "amd_pmu_enable_virt";
+	const char *off = cpu_intel() ? "intel_pt_handle_vmx" : "amd_pmu_disable_virt";
+	const char *functions[] = { on, off, "kvm_arch_hardware_enable*" };
 	const struct payload *p = payload_find("compute");
 	struct work *w[2];
 	char name[64];
@@ -83,12 +80,12 @@ static void switches(void)
 	need(sys_write("function", TRACE "/current_tracer"), "and traced");
 	trace_begin();
 	need(work_start(&w[0], "/dev/kvm-a", p, 1, 0, 0), "a guest of a runs");
-	ok_is(traced("amd_pmu_enable_virt", ""), CPUS, "the PMU is switched once a CPU");
+	ok_is(traced(on, ""), CPUS, "%s() once a CPU", on);
 	need(work_start(&w[1], "/dev/kvm-b", p, 1, 0, 0), "a guest of b runs beside it");
-	ok_is(traced("amd_pmu_enable_virt", ""), CPUS, "and not again");
+	ok_is(traced(on, ""), CPUS, "and not again");
 	trace_begin();
 	ok_errno(cpu_online(1, 0), "CPU 1 goes");
-	ok_is(traced("amd_pmu_disable_virt", ""), 1, "its PMU is switched back");
+	ok_is(traced(off, ""), 1, "%s() there", off);
 	ok_errno(cpu_online(1, 1), "CPU 1 comes");
 	for (t = 0; t < 2; t++) {
 		snprintf(name, sizeof(name), "kvm_arch_hardware_enable__%s", tags[t]);
@@ -96,10 +93,9 @@ static void switches(void)
 	}
 	trace_begin();
 	ok_errno(work_stop(w[0]), "the guest of a stops");
-	ok_is(traced("amd_pmu_disable_virt", ""), 0, "the PMU stays switched for b");
+	ok_is(traced(off, ""), 0, "it stays switched for b");
 	ok_errno(work_stop(w[1]), "the guest of b stops");
-	ok_is(traced("amd_pmu_disable_virt", ""), CPUS,
-	      "then it is switched back once a CPU");
+	ok_is(traced(off, ""), CPUS, "then it is switched back once a CPU");
 	sys_write("nop", TRACE "/current_tracer");
 	sys_write("\n", TRACE "/set_ftrace_filter");
 }
@@ -107,7 +103,8 @@ static void switches(void)
 int main(void)
 {
 	load_two();
-	tsc_ratio();
+	if (!cpu_intel())
+		tsc_ratio();
 	switches();
 	unload_two();
 	return tap_end();
