@@ -21,7 +21,7 @@ help: ## this list
 	@echo "          oldest, a folder, a tarball, or GITDIR#REVISION"
 	@echo "  PATCHES= unified diffs or semantic patches on top of it, in order"
 	@echo "  ONLY=   one test by its name, for example two-instances-run-guests"
-	@echo "  MACHINE= where scenarios run: amd, intel or both (default)"
+	@echo "  MACHINE= where demo (default: amd), tests and bench (default: both) run: amd, intel, both"
 	@echo
 	@echo "  Which releases and kernels there are: scripts/sources list"
 

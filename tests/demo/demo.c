@@ -224,9 +224,9 @@ int main(int argc, char **argv)
 	ok_errno(unload_instance(old), "%s unloads", old);
 	ok_errno(mod_remove_within("vac", 5), "vac unloads");
 	ok(!sys_there("/dev/kvm"), "no /dev/kvm is left");
-	say("guests stopped, kvm-%s, kvm-%s, kvm-%s and vac unloaded; EFER.SVME is off "
-	    "on all CPUs, "
+	say("guests stopped, kvm-%s, kvm-%s, kvm-%s and vac unloaded; %s is off on all "
+	    "CPUs, "
 	    "/dev/kvm is gone",
-	    fix, new, old);
+	    fix, new, old, cpu_intel() ? "CR4.VMXE" : "EFER.SVME");
 	return tap_end();
 }
