@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a VMM's thread has in the CPU itself, and what must still be there after each KVM_RUN:
- * XMM0-15, MXCSR, the x87 control word, the GS base, TSC_AUX of the CPU it is on, a breakpoint
- * of its own in the debug registers, and on Intel the MSRs of SYSCALL.
+ * XMM0-15, MXCSR, the x87 control word, the GS base, TSC_AUX of the CPU it is on; and on Intel a
+ * breakpoint of its own in the debug registers and the MSRs of SYSCALL. (QEMU 7.2 may crash where
+ * VMRUN and #VMEXIT change the types of breakpoints, and SVM switches those MSRs itself.)
  *
  * All is of the calling thread. What is wrong is shown as diag().
  */

@@ -7,8 +7,8 @@
  * and SFMASK (by RDMSR and by what a SYSCALL does), CSTAR, KERNEL_GS_BASE, FS and GS base,
  * XMM0-15, the x87 control word, DR0-3, DR7, the TSC offset and a page at the same virtual and
  * guest physical address, and looks at all of them each time the other had the CPU (hazards 4,
- * 5, 6, 7, 9, 11, 24). The host thread checks TSC_AUX, XMM0-15, MXCSR, the
- * x87 control word and its GS base after every KVM_RUN. They take turns in two ways: through
+ * 5, 6, 7, 9, 11, 24). The host thread checks what it has
+ * itself (host.h) after every KVM_RUN. They take turns in two ways: through
  * user space, one exit each; and inside the kernel, where a vCPU halts and the other one runs
  * and nobody returns to user space in between: there a stale user-return MSR would show. The
  * second is repeated with different TSC rates where the machine can scale (hazard 10).
@@ -22,14 +22,11 @@
  * own-user-return-msrs, current-vmcs-believed).
  */
 #define _GNU_SOURCE
-#include <asm/prctl.h>
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "../guest/host.h"
 #include "../guest/work.h"
 #include "../lib/cpu.h"
 #include "../lib/instances.h"
@@ -50,91 +47,18 @@ struct player {
 	struct vcpu *v;
 	pthread_t thread;
 	sem_t *mine, *others;
-	uint64_t gs_base, xmm[32];
-	int host_bad;
+	pthread_mutex_t still;
+	int began, host_bad;
 	struct event last;
 };
-
-static __thread struct player *me;
-
-/* clang-format off */
-#define XMM_ALL(op)							\
-	op("0", "0x00") op("1", "0x10") op("2", "0x20") op("3", "0x30")	\
-	op("4", "0x40") op("5", "0x50") op("6", "0x60") op("7", "0x70")	\
-	op("8", "0x80") op("9", "0x90") op("10", "0xa0") op("11", "0xb0") \
-	op("12", "0xc0") op("13", "0xd0") op("14", "0xe0") op("15", "0xf0")
-/* clang-format on */
-#define LOAD(n, off)  "movdqu " off "(%[in]), %%xmm" n "\n"
-#define STORE(n, off) "movdqu %%xmm" n ", " off "(%[out])\n"
-
-/* KVM_RUN with our own values in all XMM registers before; what is there after goes to out. */
-static long run_with_xmm(int fd, const uint64_t in[32], uint64_t out[32])
-{
-	register long request asm("rsi") = KVM_RUN;
-	register long arg asm("rdx") = 0;
-	long r = SYS_ioctl;
-
-	asm volatile(XMM_ALL(LOAD) "syscall\n" XMM_ALL(STORE)
-		     : "+a"(r)
-		     : "D"((long)fd), "r"(request), "r"(arg), [in] "r"(in), [out] "r"(out)
-		     : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
-		       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-		       "xmm13", "xmm14", "xmm15");
-	return r;
-}
-
-static void host_bad(const char *what, uint64_t want, uint64_t got)
-{
-	if (me->host_bad++ < 5)
-		diag("host of %s: %s: want 0x%llx got 0x%llx", me->tag, what,
-		     (unsigned long long)want, (unsigned long long)got);
-}
-
-static void check_host(const uint64_t xmm[32])
-{
-	uint32_t lo, hi, aux, mxcsr;
-	unsigned int cpu, node;
-	uint64_t gs = 0;
-	uint16_t fcw;
-
-	asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
-	asm volatile("stmxcsr %0" : "=m"(mxcsr));
-	asm volatile("fnstcw %0" : "=m"(fcw));
-	syscall(SYS_arch_prctl, ARCH_GET_GS, &gs);
-	syscall(SYS_getcpu, &cpu, &node, NULL); /* not by vDSO: that asks TSC_AUX */
-	if (aux != (node << 12 | cpu))
-		host_bad("TSC_AUX", node << 12 | cpu, aux);
-	if (mxcsr != 0x1f80)
-		host_bad("MXCSR", 0x1f80, mxcsr);
-	if (fcw != 0x37f)
-		host_bad("x87 control word", 0x37f, fcw);
-	if (gs != me->gs_base)
-		host_bad("GS base", me->gs_base, gs);
-	if (memcmp(xmm, me->xmm, sizeof(me->xmm)))
-		host_bad("XMM", me->xmm[0], xmm[0]);
-}
-
-static int enter(struct vcpu *v)
-{
-	uint64_t xmm[32];
-	long r;
-
-	r = run_with_xmm(v->fd, me->xmm, xmm);
-	check_host(xmm);
-	return r;
-}
 
 static void *play(void *arg)
 {
 	struct player *p = arg;
 	int i;
 
-	me = p;
 	cpu_pin(CPU);
-	p->gs_base = mix(p->v->area->seed, 1000) & 0x7fffffffffffULL;
-	syscall(SYS_arch_prctl, ARCH_SET_GS, p->gs_base);
-	for (i = 0; i < 32; i++)
-		p->xmm[i] = mix(p->v->area->seed, 2000 + i);
+	p->began = host_begin(p->tag, p->v->area->seed, &p->still);
 	do {
 		if (p->mine)
 			while (sem_wait(p->mine))
@@ -143,6 +67,7 @@ static void *play(void *arg)
 		if (p->others)
 			sem_post(p->others);
 	} while (p->last.kind == EV_SYNC);
+	p->host_bad = host_end();
 	/* If that was too early, the other does not wait for us. */
 	for (i = 0; p->others && i < TURNS; i++)
 		sem_post(p->others);
@@ -153,6 +78,7 @@ static void prepare(struct player *p, const char *tag, uint64_t rounds, uint64_t
 {
 	memset(p, 0, sizeof(*p));
 	p->tag = tag;
+	pthread_mutex_init(&p->still, NULL);
 	need(vm_create(&p->vm, device_of(tag), mode ? VM_IRQCHIP : 0), "%s makes a VM",
 	     tag);
 	need(vcpu_create(p->vm, &p->v), "%s makes a vCPU", tag);
@@ -161,7 +87,7 @@ static void prepare(struct player *p, const char *tag, uint64_t rounds, uint64_t
 	p->v->area->mode = mode;
 	need(vcpu_set_tsc_offset(p->v, TSC_APART * (tag[0] - 'a' + 1)),
 	     "%s has a TSC of its own", tag);
-	p->v->enter = enter;
+	p->v->enter = host_enter;
 }
 
 static void play_both(struct player p[2], const char *how)
@@ -177,6 +103,7 @@ static void play_both(struct player p[2], const char *how)
 			"guest of %s kept its secrets for %llu turns %s", p[t].tag,
 			(unsigned long long)p[t].v->area->rounds, how))
 			diag("  %s", event_text(p[t].v, &p[t].last));
+		ok_errno(p[t].began, "its thread has values of its own");
 		ok_is(p[t].host_bad, 0, "host of %s kept its own, %s", p[t].tag, how);
 		vm_destroy(p[t].vm);
 	}
