@@ -42,7 +42,7 @@ static int __init choose_vendor(void)
 		return -EOPNOTSUPP;
 	}
 	if (vac_tdx_host()) {
-		pr_err("refused: this host runs TDX guests, whose use of VMX is not mediated; use the stock kvm, or boot with kvm_intel.tdx=off\n");
+		pr_err("refused: this is a host for TDX guests, whose use of VMX is not mediated; use the stock kvm, or switch TDX off in the firmware's settings\n");
 		return -EOPNOTSUPP;
 	}
 	return vac.vendor->refuse();
