@@ -8,6 +8,8 @@
 #ifndef VAC_COMPAT_H
 #define VAC_COMPAT_H
 
+#include <linux/cpuhotplug.h>
+#include <linux/syscore_ops.h>
 #include <asm/cpufeature.h>
 
 /* The kernel may run TDX guests. Older kernels cannot: they know no such feature. */
@@ -15,6 +17,47 @@
 #define vac_tdx_host()	cpu_feature_enabled(X86_FEATURE_TDX_HOST_PLATFORM)
 #else
 #define vac_tdx_host()	false
+#endif
+
+/*
+ * KVM's hotplug state, at which virtualization comes and goes on a CPU: before any task that may load
+ * a vCPU runs there, and after the last one has. Interrupts may be on or off, and what the callback for
+ * a CPU that comes returns may be ignored.
+ */
+#ifdef VAC_HAS_cpuhp_kvm_starting
+#define VAC_CPUHP_VIRT	CPUHP_AP_KVM_STARTING
+#else
+#define VAC_CPUHP_VIRT	CPUHP_AP_KVM_ONLINE
+#endif
+
+/*
+ * VAC_SYSCORE() - The hooks of suspend and resume: one CPU left, interrupts off.
+ * @name: vac_syscore_register(&name) and vac_syscore_unregister(&name) work on it.
+ * @down: int (void), before the machine sleeps; an error keeps it awake.
+ * @up: void (void), afterwards.
+ */
+#ifdef VAC_HAS_syscore_data
+#define VAC_SYSCORE(name, down, up)						\
+	static int name##_suspend(void *unused) { return down(); }		\
+	static void name##_resume(void *unused) { up(); }			\
+	static const struct syscore_ops name##_ops = {				\
+		.suspend = name##_suspend, .resume = name##_resume,		\
+	};									\
+	static struct syscore name = { .ops = &name##_ops }
+#define vac_syscore_register	register_syscore
+#define vac_syscore_unregister	unregister_syscore
+#else
+#define VAC_SYSCORE(name, down, up)						\
+	static struct syscore_ops name = { .suspend = down, .resume = up }
+#define vac_syscore_register	register_syscore_ops
+#define vac_syscore_unregister	unregister_syscore_ops
+#endif
+
+/* In a TRACE_EVENT: the member of that name becomes the argument of that name. */
+#ifdef VAC_HAS_assign_str_by_name
+#define vac_assign_str(name)	__assign_str(name)
+#else
+#define vac_assign_str(name)	__assign_str(name, name)
 #endif
 
 #endif /* VAC_COMPAT_H */

@@ -17,6 +17,30 @@ struct vac vac = {
 };
 
 #define VMX_IN_CPUID	BIT(5)	/* leaf 1, ECX */
+#define SVM_IN_CPUID	BIT(2)	/* leaf 0x80000001, ECX */
+#define VM_CR_SVMDIS	BIT(4)	/* APM volume 2, 15.30.1 */
+
+/* The kernel may hide a feature that its firmware has switched off: CPUID tells. */
+static bool __init firmware_forbids(void)
+{
+	u64 feat_ctl = 0, vm_cr = 0;
+
+	if (cpuid_ecx(1) & VMX_IN_CPUID)
+		rdmsrl_safe(MSR_IA32_FEAT_CTL, &feat_ctl);
+	if (cpuid_eax(0x80000000) >= 0x80000001 && cpuid_ecx(0x80000001) & SVM_IN_CPUID)
+		rdmsrl_safe(MSR_VM_CR, &vm_cr);
+	if (feat_ctl & FEAT_CTL_LOCKED && !(feat_ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
+		pr_err("refused: the firmware has locked VMX off (IA32_FEAT_CTL is %#llx); switch virtualization on in its settings\n",
+		       feat_ctl);
+		return true;
+	}
+	if (vm_cr & VM_CR_SVMDIS) {
+		pr_err("refused: the firmware has switched SVM off (VM_CR is %#llx); switch virtualization on in its settings\n",
+		       vm_cr);
+		return true;
+	}
+	return false;
+}
 
 static int __init choose_vendor(void)
 {
@@ -24,21 +48,14 @@ static int __init choose_vendor(void)
 		pr_err("refused: this host runs on Hyper-V, whose TSC callback and enlightened VMCS are not mediated; use the stock kvm here\n");
 		return -EOPNOTSUPP;
 	}
+	if (firmware_forbids())
+		return -EOPNOTSUPP;
 	if (boot_cpu_has(X86_FEATURE_SVM)) {
 		vac.vendor = &vac_vendor_svm;
 	} else if (boot_cpu_has(X86_FEATURE_VMX)) {
 		vac.vendor = &vac_vendor_vmx;
 	} else {
-		u64 feat_ctl = 0;
-
-		/* The kernel hides VMX then. */
-		if (cpuid_ecx(1) & VMX_IN_CPUID)
-			rdmsrl_safe(MSR_IA32_FEAT_CTL, &feat_ctl);
-		if (feat_ctl & FEAT_CTL_LOCKED && !(feat_ctl & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
-			pr_err("refused: the firmware has locked VMX off (IA32_FEAT_CTL is %#llx); switch virtualization on in its settings\n",
-			       feat_ctl);
-		else
-			pr_err("refused: the CPU has neither SVM nor VMX, or the kernel was told not to use it; see /proc/cpuinfo and /proc/cmdline\n");
+		pr_err("refused: the CPU has neither SVM nor VMX, or the kernel was told not to use it; see /proc/cpuinfo and /proc/cmdline\n");
 		return -EOPNOTSUPP;
 	}
 	if (vac_tdx_host()) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * svm.c - what an AMD CPU has once: EFER.SVME and the host-save area (hazards
- * 1 and 5), ASIDs (7), the TSC ratio (10), the PMU switch (17).
+ * 1 and 5), the emergency callback (3), ASIDs (7), the TSC ratio (10), the PMU
+ * switch (17).
  *
  * All of it is per CPU and used on that CPU only.
  */
@@ -11,11 +12,13 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/perf_event.h>
+#include <linux/rculist.h>
 #include <linux/seq_file.h>
 #include <linux/smp.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
+#include <asm/reboot.h>
 #include <asm/svm.h>
 
 #include "internal.h"
@@ -149,13 +152,8 @@ static void look_ipi(void *on)
 static int refuse(void)
 {
 	cpumask_var_t on;
-	u64 vm_cr;
 	int r = 0;
 
-	if (!rdmsrl_safe(MSR_VM_CR, &vm_cr) && vm_cr & (1 << SVM_VM_CR_SVM_DISABLE)) {
-		pr_err("refused: the firmware has switched SVM off (VM_CR.SVMDIS); switch virtualization on in its settings\n");
-		return -EOPNOTSUPP;
-	}
 	if (!zalloc_cpumask_var(&on, GFP_KERNEL))
 		return -ENOMEM;
 	on_each_cpu(look_ipi, on, 1);
@@ -168,7 +166,7 @@ static int refuse(void)
 	return r;
 }
 
-static void teardown(void)
+static void free_save_areas(void)
 {
 	unsigned int cpu;
 
@@ -178,20 +176,71 @@ static void teardown(void)
 	}
 }
 
+/*
+ * On an SEV-SNP host VMRUN may fault where its host-save area begins a 2 MiB
+ * page (snp_safe_alloc_page() in KVM): the second page of a pair never does.
+ */
+static struct page *alloc_save_area(unsigned int cpu)
+{
+	struct page *pair = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 1);
+
+	if (!pair)
+		return NULL;
+	split_page(pair, 1);
+	__free_page(pair);
+	return pair + 1;
+}
+
+/*
+ * GIF must be 1 when SVM goes off, else INIT and NMI stay blocked (APM volume
+ * 2, 15.17); a crash may have switched SVM off before, then STGI faults.
+ */
+static void svme_off(void)
+{
+	u64 efer;
+
+	wrmsrl(MSR_VM_HSAVE_PA, 0);
+	rdmsrl(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
+	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+}
+
+/*
+ * Crash or emergency reboot, on each CPU, possibly in NMI context, interrupts
+ * off. The 6.1 kernel switches SVM off itself after this, without harm.
+ */
+static void emergency(void)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry_rcu(inst, &vac.instances, link, true)
+		inst->desc.rebooting();
+	svme_off();
+}
+
 static int setup(void)
 {
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
-		struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
+		struct page *page = alloc_save_area(cpu);
 
 		if (!page) {
-			teardown();
+			free_save_areas();
 			return -ENOMEM;
 		}
 		per_cpu(svm_cpu.save_area, cpu) = page_address(page);
 	}
+	cpu_emergency_register_virt_callback(emergency);
 	return 0;
+}
+
+static void teardown(void)
+{
+	cpu_emergency_unregister_virt_callback(emergency);
+	free_save_areas();
 }
 
 static int cpu_on(void)
@@ -222,22 +271,6 @@ static int cpu_on(void)
 	}
 	amd_pmu_enable_virt();
 	return 0;
-}
-
-/*
- * GIF must be 1 when SVM goes off, else INIT and NMI stay blocked (APM volume
- * 2, 15.17); a crash may have switched SVM off before, then STGI faults.
- */
-static void svme_off(void)
-{
-	u64 efer;
-
-	wrmsrl(MSR_VM_HSAVE_PA, 0);
-	rdmsrl(MSR_EFER, efer);
-	if (!(efer & EFER_SVME))
-		return;
-	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "memory");
-	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
 static void cpu_off(void)

@@ -7,6 +7,8 @@
 
 #include <linux/tracepoint.h>
 
+#include "compat.h"
+
 TRACE_EVENT(vac_vcpu_switch,
 	TP_PROTO(const char *tag, u64 vcpu, int last),
 	TP_ARGS(tag, vcpu, last),
@@ -16,7 +18,7 @@ TRACE_EVENT(vac_vcpu_switch,
 		__field(int, last)
 	),
 	TP_fast_assign(
-		__assign_str(tag, tag);
+		vac_assign_str(tag);
 		__entry->vcpu = vcpu;
 		__entry->last = last;
 	),
@@ -34,7 +36,7 @@ TRACE_EVENT(vac_svm_asid_alloc,
 		__field(bool, flush)
 	),
 	TP_fast_assign(
-		__assign_str(tag, tag);
+		vac_assign_str(tag);
 		__entry->generation = generation;
 		__entry->asid = asid;
 		__entry->flush = flush;
@@ -51,7 +53,7 @@ TRACE_EVENT(vac_vmx_vpid_alloc,
 		__field(int, vpid)
 	),
 	TP_fast_assign(
-		__assign_str(tag, tag);
+		vac_assign_str(tag);
 		__entry->vpid = vpid;
 	),
 	TP_printk("instance %s vpid %d", __get_str(tag), __entry->vpid)

@@ -22,7 +22,6 @@
 #include <linux/rculist.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
-#include <linux/syscore_ops.h>
 
 #include "internal.h"
 
@@ -195,18 +194,28 @@ static void switch_down(void)
 }
 
 /*
- * Hotplug, CPUHP_AP_KVM_STARTING: on the CPU, interrupts off, early enough
- * that no vCPU can be there. A failure cannot be reported from this section.
+ * Hotplug, VAC_CPUHP_VIRT: on the CPU, early enough that no vCPU can be there.
+ * Interrupts are off already, or preemption cannot leave the CPU (its hotplug
+ * thread). A failure cannot be reported from here on every kernel: online_cpu()
+ * does.
  */
 static int starting_cpu(unsigned int cpu)
 {
+	unsigned long flags;
+
+	local_irq_save(flags);
 	switch_up();
+	local_irq_restore(flags);
 	return 0;
 }
 
 static int dying_cpu(unsigned int cpu)
 {
+	unsigned long flags;
+
+	local_irq_save(flags);
 	switch_down();
+	local_irq_restore(flags);
 	return 0;
 }
 
@@ -241,7 +250,7 @@ static void resume(void)
 	switch_up();
 }
 
-static struct syscore_ops syscore = { .suspend = suspend, .resume = resume };
+VAC_SYSCORE(vac_syscore, suspend, resume);
 
 static void switch_down_ipi(void *unused)
 {
@@ -274,7 +283,7 @@ int __init vac_virt_init(void)
 {
 	int r;
 
-	r = cpuhp_setup_state_nocalls(CPUHP_AP_KVM_STARTING, "vac/cpu:starting",
+	r = cpuhp_setup_state_nocalls(VAC_CPUHP_VIRT, "vac/cpu:starting",
 				      starting_cpu, dying_cpu);
 	if (r) {
 		pr_err("cannot take the KVM hotplug state: %d; is another KVM loaded?\n", r);
@@ -283,10 +292,10 @@ int __init vac_virt_init(void)
 	check_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "vac/cpu:online",
 						online_cpu, NULL);
 	if (check_state < 0) {
-		cpuhp_remove_state_nocalls(CPUHP_AP_KVM_STARTING);
+		cpuhp_remove_state_nocalls(VAC_CPUHP_VIRT);
 		return check_state;
 	}
-	register_syscore_ops(&syscore);
+	vac_syscore_register(&vac_syscore);
 	register_reboot_notifier(&reboot_nb);
 	return 0;
 }
@@ -294,7 +303,7 @@ int __init vac_virt_init(void)
 void vac_virt_exit(void)
 {
 	unregister_reboot_notifier(&reboot_nb);
-	unregister_syscore_ops(&syscore);
+	vac_syscore_unregister(&vac_syscore);
 	cpuhp_remove_state_nocalls(check_state);
-	cpuhp_remove_state_nocalls(CPUHP_AP_KVM_STARTING);
+	cpuhp_remove_state_nocalls(VAC_CPUHP_VIRT);
 }

@@ -38,6 +38,14 @@ position hit;
 + KVM_OWN_NAME("-pte_list_desc")
  , ...)
 
+@pte_lists_by_type@
+position hit;
+expression flags;
+@@
+- KMEM_CACHE@hit(pte_list_desc, flags)
++ kmem_cache_create(KVM_OWN_NAME("-pte_list_desc"), sizeof(struct pte_list_desc),
++ 		  __alignof__(struct pte_list_desc), flags, NULL)
+
 @page_headers@
 position hit;
 @@
@@ -69,6 +77,15 @@ expression kvm, fn, data, thread;
 - "kvm-nx-lpage-recovery"
 + KVM_OWN_NAME("-nx-lpage-recovery")
  , thread)
+
+@nx_task@
+position hit;
+expression fn, kill, data;
+@@
+ vhost_task_create@hit(fn, kill, data,
+- "kvm-nx-lpage-recovery"
++ KVM_OWN_NAME("-nx-lpage-recovery")
+ )
 
 @pit_worker@
 position hit;

@@ -5,6 +5,7 @@
 // hazard: 1, 2, 23
 // unread: cpumask_var_t a type, which stays
 // files: virt/kvm/kvm_main.c   hits: 28
+// when: virt/kvm/kvm_main.c has kvm_count_lock
 
 @enable_all@
 position hit;

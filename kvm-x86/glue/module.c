@@ -67,8 +67,8 @@ static const struct vac_instance_desc desc __initconst = {
 	.snapshot_digest = KVM_INSTANCE_SNAPSHOT_DIGEST,
 	.rules_digest = KVM_INSTANCE_RULES_DIGEST,
 	.patches = KVM_INSTANCE_PATCHES,
-	.cpu_enable = kvm_arch_hardware_enable,
-	.cpu_disable = kvm_arch_hardware_disable,
+	.cpu_enable = kvm_fold_cpu_enable,
+	.cpu_disable = kvm_fold_cpu_disable,
 	.rebooting = rebooting,
 };
 

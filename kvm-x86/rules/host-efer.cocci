@@ -8,5 +8,10 @@
 @efer@
 position hit;
 @@
+(
  rdmsrl_safe@hit(MSR_EFER, &host_efer);
 + host_efer &= ~EFER_SVME;
+|
+ rdmsrl_safe@hit(MSR_EFER, &kvm_host.efer);
++ kvm_host.efer &= ~EFER_SVME;
+)

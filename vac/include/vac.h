@@ -76,7 +76,8 @@ enum vac_last {
  *	Must not touch what other instances share. Returns 0 or -errno.
  * @cpu_disable: the reverse, same context.
  * @rebooting: the machine goes down: from now on instructions of the
- *	virtualization extensions may fault. Process context.
+ *	virtualization extensions may fault. Any context, NMI included: it sets
+ *	a flag.
  */
 struct vac_instance_desc {
 	u32 size;

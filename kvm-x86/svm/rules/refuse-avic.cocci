@@ -6,9 +6,8 @@
 
 @setup@
 position hit;
-identifier ops;
 @@
- avic_hardware_setup@hit(struct kvm_x86_ops *ops)
+ avic_hardware_setup@hit(...)
  {
 + 	if (!(vac_capabilities() & VAC_CAP_AVIC)) {
 + 		pr_info("AVIC is not mediated by the loaded vac: disabled\n");
@@ -20,5 +19,9 @@ identifier ops;
 @notifier@
 position hit;
 @@
+(
 - if (avic_mode != AVIC_MODE_NONE)
 - 	amd_iommu_register_ga_log_notifier@hit(&avic_ga_log_notifier);
+|
+- amd_iommu_register_ga_log_notifier@hit(&avic_ga_log_notifier);
+)

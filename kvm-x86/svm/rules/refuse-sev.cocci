@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: refuse-sev
-// why: an SEV ASID is a slot for an encryption key, and two allocators would share one
+// why: an SEV ASID is a slot for an encryption key, and two allocators would share one. Switched off as
+//   the parameter "sev" does it, since newer releases initialise the PSP even after they gave up on SEV
 // hazard: 8
 // files: arch/x86/kvm/svm/sev.c   hits: 1
 
 @setup@
 position hit;
 @@
-- if (!sev_enabled@hit || !npt_enabled)
-+ 	if (sev_enabled && boot_cpu_has(X86_FEATURE_SEV) &&
-+ 	    !(vac_capabilities() & VAC_CAP_SEV_ASID))
-+ 		pr_info("SEV is not mediated by the loaded vac: disabled\n");
-+ 	if (!sev_enabled || !npt_enabled || !(vac_capabilities() & VAC_CAP_SEV_ASID))
+ sev_hardware_setup(...)
+ {
+ 	...
++ 	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
++ 		if (boot_cpu_has(X86_FEATURE_SEV))
++ 			pr_info("SEV is not mediated by the loaded vac: disabled\n");
++ 		sev_enabled = false;
++ 	}
+ 	if (<+... !sev_enabled@hit ...+>)
  		goto out;
+ 	...
+ }

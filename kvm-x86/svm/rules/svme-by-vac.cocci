@@ -22,8 +22,9 @@ identifier efer;
 
 @efer_variable@
 position hit;
+identifier enable = {svm_hardware_enable, svm_enable_virtualization_cpu};
 @@
- svm_hardware_enable(void)
+ enable(void)
  {
  	...
 - 	uint64_t efer@hit;
@@ -71,8 +72,9 @@ position hit;
 
 @hardware_disable@
 position hit;
+identifier disable = {svm_hardware_disable, svm_disable_virtualization_cpu};
 @@
- static void svm_hardware_disable@hit(void)
+ static void disable@hit(void)
  {
 - ...
  }

@@ -3,15 +3,17 @@
 // why: VMXON, its region, VMXOFF and the Processor Trace switch around them belong to the CPU
 // hazard: 1, 3, 17
 // unread: kvm_cpu_vmxon dropped by drop-vmxon
+// unread: kvm_cpu_vmxoff dropped by drop-vmxoff
 // unread: X86_CR4_VMXE values for guests
 // unread: nested a helper of macros for guests
-// files: arch/x86/kvm/vmx/vmx.c   hits: 10
+// files: arch/x86/kvm/vmx/vmx.c   hits: 8
 
 @hardware_enable@
 position hit;
 identifier phys_addr, r;
+identifier enable = {vmx_hardware_enable, vmx_enable_virtualization_cpu};
 @@
- static int vmx_hardware_enable@hit(void)
+ enable@hit(void)
  {
  	...
 - 	u64 phys_addr = ...;
@@ -29,11 +31,13 @@ identifier phys_addr, r;
 
 @hardware_disable@
 position hit;
+identifier disable = {vmx_hardware_disable, vmx_disable_virtualization_cpu};
+identifier vmxoff = {cpu_vmxoff, kvm_cpu_vmxoff};
 @@
- static void vmx_hardware_disable@hit(void)
+ disable@hit(void)
  {
  	...
-- 	if (cpu_vmxoff())
+- 	if (vmxoff())
 - 		kvm_spurious_fault();
  	...
 - 	intel_pt_handle_vmx(0);
@@ -41,24 +45,14 @@ position hit;
 
 @emergency@
 position hit;
+identifier emergency = {vmx_emergency_disable, vmx_emergency_disable_virtualization_cpu};
+identifier vmxoff = {__cpu_emergency_vmxoff, kvm_cpu_vmxoff};
 @@
- static void vmx_emergency_disable@hit(void)
+ emergency@hit(void)
  {
  	...
-- 	__cpu_emergency_vmxoff();
+- 	vmxoff();
  }
-
-@add_hook@
-position hit;
-@@
-- cpu_emergency_register_virt_callback@hit(vmx_emergency_disable);
-+ vac_vmx_emergency_register(kvm_vac, vmx_emergency_disable);
-
-@del_hook@
-position hit;
-@@
-- cpu_emergency_unregister_virt_callback@hit(vmx_emergency_disable);
-+ vac_vmx_emergency_unregister(kvm_vac);
 
 @drop_region@
 declarer name DEFINE_PER_CPU;
