@@ -10,8 +10,11 @@
 @get@
 position hit;
 @@
- int kvm_enable_virtualization@hit(void)
+ kvm_enable_virtualization(void)
  {
+- 	...
+- 	if (kvm_usage_count@hit++)
+- 		return 0;
 - 	...
 + 	return vac_virt_get(kvm_vac);
  }
@@ -19,8 +22,11 @@ position hit;
 @put@
 position hit;
 @@
- void kvm_disable_virtualization@hit(void)
+ kvm_disable_virtualization(void)
  {
+- 	...
+- 	if (--kvm_usage_count@hit)
+- 		return;
 - 	...
 + 	vac_virt_put(kvm_vac);
  }
