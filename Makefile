@@ -2,7 +2,7 @@
 # What a person types. Everything is made under build/ and cached there by the
 # digest of its inputs, so that each target may be called at any time.
 
-KVER ?= $(shell scripts/sources kver newest)
+KVER ?= $(shell scripts/sources kver newest $(if $(SERIES),--series $(SERIES)))
 FROM ?= newest
 MACHINE ?= both
 export MACHINE
@@ -15,10 +15,11 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 	@echo
-	@echo "  KVER=   target kernel, for example 6.1.0-56-amd64 (default: the archive's newest)"
+	@echo "  KVER=   target kernel, for example 6.1.0-56-amd64 (default: the archive's newest of SERIES)"
+	@echo "  SERIES= one of: $$(scripts/sources series | paste -sd ' ') (default: the first)"
 	@echo "  TAG=    name of an instance: a letter, then up to 23 of a-z 0-9 _"
-	@echo "  FROM=   where its KVM comes from: a release of linux-source (6.1.192-2), newest,"
-	@echo "          oldest, a folder, a tarball, or GITDIR#REVISION"
+	@echo "  FROM=   where its KVM comes from: a release of linux-source (6.1.192-2), newest or"
+	@echo "          oldest of the kernel's series, a folder, a tarball, or GITDIR#REVISION"
 	@echo "  PATCHES= unified diffs or semantic patches on top of it, in order"
 	@echo "  ONLY=   one test by its name, for example two-instances-run-guests"
 	@echo "  MACHINE= where demo (default: amd), tests and bench (default: both) run: amd, intel, both"
@@ -54,7 +55,7 @@ only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
 
 install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]
 	@test -n "$(TAG)" || { echo "make install: say TAG=..., see make help" >&2; exit 1; }
-	@scripts/install $(TAG) --from $(FROM) $(only) \
+	@scripts/install $(TAG) --from $(FROM) $(only) $(if $(SERIES),--series $(SERIES)) \
 		$(foreach patch,$(PATCHES),--patch $(patch))
 
 uninstall: ## take kvm-<TAG> away; with the last one goes all of multi-kvm  TAG=...

@@ -9,6 +9,7 @@
 #   AUTOINSTALL was "yes" for all kernels autoinstall of an unsupported one ended with 11
 #   dkms called make, not build.sh        the last line was make's "Error 2"
 #   BUILD_DEPENDS was left out            autoinstall built kvm-tiny before vac
+#   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
 #   uninstall left the udev rule          the list of files before and after differed
 #   modprobe.d was empty                  the CPU's alias loaded kvm_amd
 # Functions below are called by their names, through ok.
@@ -20,7 +21,7 @@ if [ $# -eq 0 ]; then
 	# As whoever runs the tests: what is made under build/ is theirs.
 	kernel=${KVER:-$(scripts/sources kver newest)}
 	package=$(scripts/rewrite --tag a --out build/packages \
-		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest)")")
+		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest --kernel "$kernel")")")
 	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
 	as_root=()
 	[ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
@@ -41,7 +42,8 @@ kernel=$1
 package=$2
 modules=$3
 version=${package##*/kvm-a-}
-unsupported=6.12.0-1-amd64
+unsupported=6.11.0-1-amd64
+other=$(scripts/sources series | grep -vxF -m1 "$(scripts/sources series "$kernel")").0-1-amd64
 
 exec 9>build/dkms/lock
 flock 9
@@ -135,6 +137,11 @@ ok "and the package is named" says "linux-headers-6.1.0-1-amd64"
 run $install a --package /work/package --kernel $unsupported
 ok "an unsupported kernel is refused to who names it" test "$status" -eq 3
 run $install a --uninstall
+status=0
+DESTDIR=$folder/dest scripts/install a --kernel "$kernel" --kernel "$other" >"$said" 2>&1 9>&- ||
+	status=$?
+ok "the newest release for kernels of two series is refused" test "$status" -eq 1
+ok "and the next step says how to choose one" says "next: the same with SERIES=6."
 run env DESTDIR=/work/dest $install a --package /work/package
 ok "with DESTDIR the files are put there" test "$status" -eq 0 -a \
 	-f "$root/work/dest/usr/src/kvm-a-$version/dkms.conf" -a \
@@ -167,6 +174,10 @@ for one in multi-kvm kvm-tiny; do
 	run dkms install $one/1.0 -k $unsupported
 	ok "dkms install $one ends with 77 there" test "$status" -eq 77
 done
+mkdir -p "$root/lib/modules/$other/build/include"
+run dkms install kvm-tiny/1.0 -k "$other"
+ok "an instance skips kernels of another series than its snapshot's" test "$status" -eq 77
+rm -r "$root/lib/modules/$other"
 
 # Failing builds.
 run dkms install kvm-tiny/1.0 -k "$kernel"

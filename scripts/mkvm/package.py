@@ -41,7 +41,7 @@ def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed):
                           if name.startswith("glue/") and name.endswith((".c", ".S"))
                           and not name.endswith("-offsets.c")))
     values = {"MODULE": module, "RELEASE": snapshot.release, "GLUE": own,
-              "SERIES": re.match(r"\d+\.\d+", snapshot.release)[0].replace(".", "\\."),
+              "SERIES": re.match(r"\d+\.\d+", snapshot.release)[0],
               "OBJECTS": objects.kbuild(rewritten, module)}
     files["Kbuild"] = _expand("Kbuild.in", values)
     files["Makefile"] = _expand("Makefile.in", values)

@@ -12,10 +12,12 @@ cd "$(dirname "$0")/../.."
 KVER=${KVER:-$(scripts/sources kver newest)}
 modules=build/test/$KVER
 echo 1..1
+exec 9>build/test/bench.lock
+flock 9
 status=0
 tests/bench/run --short --kernel "$KVER" --vac "$modules/vac.ko" --instance "$modules/kvm-a.ko" \
-	>build/test/bench.log 2>&1 || status=$?
-sed 's/^/# /' build/test/bench.log
+	>"$modules/bench.log" 2>&1 || status=$?
+sed 's/^/# /' "$modules/bench.log"
 if [ "$status" -eq 0 ]; then
 	echo "ok 1 - exits cost nothing more"
 else

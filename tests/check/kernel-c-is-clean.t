@@ -55,7 +55,7 @@ def tools():
     held = sorted(place.glob("*/scripts/kernel-doc"))
     if held:
         return held[-1].parent
-    status, release, err = run("scripts/sources", "releases", "newest", "--series", "6.1")
+    status, release, err = run("scripts/sources", "releases", "newest")
     if status:
         return None
     print(f"# unpacking checkpatch and kernel-doc of {release}", flush=True)

@@ -14,18 +14,17 @@ cd "$(dirname "$0")/../.."
 KVER=${KVER:-$(scripts/sources kver newest)}
 modules=build/test/$KVER
 instance=$modules/kvm-a.ko
-image=$(scripts/sources image "$KVER")/lib/modules/$KVER/kernel/arch/x86/kvm
-release=$(scripts/sources releases newest)
+release=$(scripts/sources releases newest --kernel "$KVER")
 n=0
 failed=0
 
 ok() { # NAME COMMAND...
 	n=$((n + 1))
-	if "${@:2}" >build/test/said 2>&1; then
+	if "${@:2}" >"$modules/said" 2>&1; then
 		echo "ok $n - $1"
 	else
 		echo "not ok $n - $1"
-		sed 's/^/#   /' build/test/said
+		sed 's/^/#   /' "$modules/said"
 		failed=1
 	fi
 }
@@ -40,7 +39,7 @@ says() { # FIELD REGULAR-EXPRESSION
 parameters() { modinfo -F parm "$@" | sed 's/:.*//' | sort -u; }
 
 same_parameters() {
-	diff <(parameters "$image/kvm.ko" "$image/kvm-amd.ko" "$image/kvm-intel.ko") \
+	diff <(parameters "$modules/kvm.ko" "$modules/kvm-amd.ko" "$modules/kvm-intel.ko") \
 		<(parameters "$instance")
 }
 
@@ -68,5 +67,5 @@ ok "its parameters are those of the three stock modules" same_parameters
 ok "it exports nothing" nothing exports "$instance"
 ok "it has no alias" nothing modinfo -F alias "$instance"
 ok "it passes the audit" scripts/audit "$instance"
-ok "the stock module does not" fails scripts/audit "$image/kvm-amd.ko"
+ok "the stock module does not" fails scripts/audit "$modules/kvm-amd.ko"
 exit "$failed"

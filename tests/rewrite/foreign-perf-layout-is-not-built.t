@@ -6,13 +6,12 @@
 # It failed when perf_layout.c saw the snapshot's headers twice (Kbuild without target_include).
 
 import difflib
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import Tap, rewrite, run, snapshot  # noqa: E402
+from tap import Tap, kernel, rewrite, run, snapshot  # noqa: E402
 
 FILE = "arch/x86/include/asm/kvm_host.h"
 HEAD = "struct kvm_pmu {\n"
@@ -21,8 +20,7 @@ OBJECT = "glue/x86/perf_layout.o"
 
 def main():
     tap = Tap()
-    kver = os.environ.get("KVER") or run("scripts/sources", "kver", "newest")[1]
-    kdir = run("scripts/sources", "headers", kver)[1]
+    kdir = run("scripts/sources", "headers", kernel())[1]
     true = snapshot()
     text = (true / FILE).read_text()
     moved = text.replace(HEAD, f"{HEAD}\tu64 one_more;\n", 1)

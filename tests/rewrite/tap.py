@@ -54,11 +54,16 @@ def run(*words, **options):
     return done.returncode, done.stdout.strip(), done.stderr
 
 
+def kernel():
+    """The kernel that is tested: KVER, else the newest."""
+    return os.environ.get("KVER") or run("scripts/sources", "kver", "newest")[1]
+
+
 def release():
-    """The newest 6.1 kernel source of the archive, or what SNAPSHOT_RELEASE says."""
+    """The newest kernel source of KVER's series, or what SNAPSHOT_RELEASE says."""
     if os.environ.get("SNAPSHOT_RELEASE"):
         return os.environ["SNAPSHOT_RELEASE"]
-    status, out, err = run("scripts/sources", "releases", "newest", "--series", "6.1")
+    status, out, err = run("scripts/sources", "releases", "newest", "--kernel", kernel())
     if status:
         raise SystemExit(f"scripts/sources releases: {err}")
     return out

@@ -1,10 +1,11 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Claim: releases and kernels are found by asking the archive; one that is not there is refused
-with a list of those that are; what was damaged in the cache is not used.
+with a list of those that are; a series is nobody else's; what was damaged in the cache is not used.
 
 fails when: the error does not list (the words of the newest release are missing), or verify() in
-scripts/sources believes every file (the damaged package is unpacked).
+scripts/sources believes every file (the damaged package is unpacked), or in_series() takes any
+version that begins alike (6.12 is of 6.1).
 """
 
 import json
@@ -46,6 +47,14 @@ def main():
         status, out, err = sources(verb, wrong)
         ok(status == 2 and not out, f"{verb} {wrong} is not found", f"status {status}", out)
         ok(wrong in err and known in err, f"the error of {verb} lists what there is", err)
+    for series in sources("series")[1].split():
+        _, kver_there, err = sources("kver", "oldest", "--series", series)
+        _, release_there, more = sources("releases", "oldest", "--kernel", kver_there)
+        ok(sources("series", kver_there)[1] == sources("series", release_there)[1] == series,
+           f"the oldest kernel of {series} is of that series, and so is its oldest release",
+           kver_there, release_there, err, more)
+    status, out, err = sources("kver", "newest", "--series", "6.11")
+    ok(status == 2 and not out and "6.12" in err, "another series is not found", err)
     with tempfile.TemporaryDirectory(prefix="sources-test.") as cache:
         status, place, err = sources("headers", kver, cache=cache)
         ok(status == 0 and (Path(place) / "Makefile").exists(),
