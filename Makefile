@@ -47,7 +47,7 @@ test: ## all tests, or ONLY=...
 check: ## the quick checks of the sources, in seconds
 	@tests/check/run
 
-bench: setup ## instructions per exit, stock against instance
+bench: setup ## instructions per exit, stock against instance; seconds to an installed one
 	@tests/bench/run
 
 # A kernel that was asked for; without one, all that have headers here.

@@ -110,6 +110,7 @@ def unread(report, content, path):
     A region is reported as its lines; the first is the last line of what was read before.
     """
     lines = content.decode("utf-8", "surrogateescape").splitlines()
+    stripped = [line.strip() for line in lines]
     functions = tokens.definitions(content)
     found, block = [], None
     for line in report.splitlines() + [""]:
@@ -121,7 +122,7 @@ def unread(report, content, path):
         elif block is not None:
             region = block[1:] if len(block) > 1 else block
             names = sorted(tokens.names("\n".join(region)))
-            number = _locate(lines, block)
+            number = _locate(stripped, block)
             start = sum(len(one) + 1 for one in lines[:number - 1]) if number else 0
             end = start + sum(len(one) + 1 for one in region)
             inside = [one.name for one in functions if one.start < end and one.end > start] \
@@ -133,10 +134,11 @@ def unread(report, content, path):
     return found
 
 
-def _locate(lines, block):
+def _locate(stripped, block):
     """The line, from 1, at which a reported region begins, or 0."""
-    for index in range(len(lines) - len(block) + 1):
-        if all(one.strip() == two.strip() for one, two in zip(block, lines[index:])):
+    block = [line.strip() for line in block]
+    for index in range(len(stripped) - len(block) + 1):
+        if stripped[index] == block[0] and stripped[index:index + len(block)] == block:
             return index + min(2, len(block))
     return 0
 

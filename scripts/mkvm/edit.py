@@ -77,15 +77,14 @@ def _find(text, function, wanted):
                  if one.name == function]
     words = tokens.cut(text)
     pattern = [(token.kind, token.text) for token in wanted]
-    found, index = [], 0
-    while index + len(pattern) <= len(words):
-        if [(token.kind, token.text) for token in words[index:index + len(pattern)]] == pattern:
-            matched = words[index:index + len(pattern)]
-            start, end = matched[0].start, max(token.end for token in matched
-                                               if token.kind != "end")
+    found, after = [], 0
+    for index, token in enumerate(words):
+        if index < after or token.text != pattern[0][1]:
+            continue
+        matched = words[index:index + len(pattern)]
+        if [(one.kind, one.text) for one in matched] == pattern:
+            start, end = matched[0].start, max(one.end for one in matched if one.kind != "end")
             if any(low <= start and end <= high for low, high in spans):
                 found.append((start, end))
-                index += len(pattern)
-                continue
-        index += 1
+                after = index + len(pattern)
     return found

@@ -5,16 +5,20 @@ Each gives an identity (None when only reading it tells), and picks the files th
 claims, without unpacking the rest. A file of the top, Makefile, is picked for the version.
 """
 
+import io
 import re
 import subprocess
 import tarfile
+import threading
 from pathlib import Path
 
-from . import house
+from . import archive, house
 from .failure import NotFound, Refused, System, Usage
 
 DEBIAN = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?(~?[a-z0-9.+~]*)?(-[0-9][A-Za-z0-9.+~]*)?$")
 MAKEFILE = "Makefile"
+UNPACKERS = {b"\xfd7zXZ": ["xz", "-dc", "-T0"], b"\x1f\x8b": ["gzip", "-dc"],
+             b"BZh": ["bzip2", "-dc"], b"\x28\xb5\x2f\xfd": ["zstd", "-dc"]}
 
 
 class Folder:
@@ -45,10 +49,11 @@ class Tarball:
         self.suffix = None
 
     def pick(self, manifest):
-        xz = self.path.name.endswith((".xz", ".txz"))
-        if xz:
-            return _unpack(["xz", "-dc", "-T0", str(self.path)], None, manifest)
-        return _unpack(["cat", str(self.path)], None, manifest)
+        with self.path.open("rb") as tarball:
+            start = tarball.read(max(map(len, UNPACKERS)))
+        unpacker = next((words for magic, words in UNPACKERS.items()
+                         if start.startswith(magic)), ["cat"])
+        return _unpack([*unpacker, str(self.path)], None, manifest)
 
 
 class Git:
@@ -126,30 +131,29 @@ def _unpack(command, source, manifest, strip=None):
     A kernel tarball has one top folder, which is not part of the names; strip says so when it
     is known, else the first member decides.
     """
-    import io
-    import threading
     files = {}
     with subprocess.Popen(command, stdin=subprocess.DEVNULL if source is None
-                          else subprocess.PIPE, stdout=subprocess.PIPE,
+                          else subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20,
                           stderr=subprocess.PIPE) as process:
         if source is not None:
             if isinstance(source, bytes):
                 source = io.BytesIO(source)
             threading.Thread(target=_feed, args=(source, process.stdin), daemon=True).start()
         try:
-            with tarfile.open(fileobj=process.stdout, mode="r|*", bufsize=1 << 20) as archive:
-                for member in archive:
-                    name = member.name.removeprefix("./")
-                    if strip is None:
-                        strip = "/" in member.name.removeprefix("./") or member.isdir()
-                    if strip:
-                        name = name.partition("/")[2]
-                    if member.isfile() and (name == MAKEFILE or manifest.claims(name)):
-                        files[name] = archive.extractfile(member).read()
-        except tarfile.TarError as error:
+            for name, kind, content in archive.members(process.stdout):
+                name = name.removeprefix("./")
+                if strip is None:
+                    strip = "/" in name or kind == archive.FOLDER
+                if strip:
+                    name = name.partition("/")[2]
+                if kind == archive.FILE and (name == MAKEFILE or manifest.claims(name)):
+                    files[name] = content()
+        except ValueError as error:
             process.kill()
             raise Refused(f"not a readable tar archive: {error}") from error
-        process.stdout.read()
+        why = process.stderr.read().decode(errors="replace").strip()
+    if process.returncode:
+        raise Refused(f"not a readable tar archive: {why or process.returncode}")
     return files
 
 

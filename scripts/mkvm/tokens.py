@@ -22,9 +22,14 @@ PATTERN = re.compile(r"""
 
 
 def cut(text):
-    """The tokens of C (or assembly) text."""
+    """The tokens of C (or assembly) text; not to be changed, since others get the same list."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
+    return _cut(text)
+
+
+@functools.lru_cache(maxsize=8)     # x86.c is some 15 MB of tokens
+def _cut(text):
     found = []
     line, directive, fresh = 1, None, True
     for match in PATTERN.finditer(text):

@@ -3,8 +3,9 @@
 #
 # A snapshot is exactly what the manifests declare, whatever kind of source it comes from; a file
 # of KVM that no manifest knows, or one that is missing, stops it by name.
-# It failed when either check was left out of Manifest.check(), and when a tarball's top folder was
-# not stripped from the names.
+# It failed when either check was left out of Manifest.check(), when a tarball's top folder was
+# not stripped from the names, and when the reader of tarballs took a read that was too short, the
+# comment that git puts first for a member, or knew names of 100 characters only.
 
 import shutil
 import sys
@@ -58,6 +59,17 @@ def main():
     for words in (["init", "-q"], ["add", "-A", "-f"],
                   ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "kernel"]):
         run("git", "-C", source, *words)
+    run("git", "-C", source, "archive", "--prefix", f"{'long' * 40}/", "-o",
+        tap.folder / "archive.tar", "HEAD")
+    take(tap.folder / "archive.tar", "so does git's own tarball, with names of any length")
+    whole = (tap.folder / "linux.tar.xz").read_bytes()
+    (tap.folder / "half.tar.xz").write_bytes(whole[:len(whole) // 2])
+    (tap.folder / "half.tar").write_bytes((tap.folder / "linux.tar").read_bytes()[:1 << 20])
+    (tap.folder / "none.tar").write_bytes(b"VERSION = 6\n" * 1000)
+    for name in ("half.tar.xz", "half.tar", "none.tar"):
+        status, _, err = run("scripts/snapshot", tap.folder / name, "--out", out)
+        tap.ok(status == 3 and "not a readable tar archive" in err and not out.exists(),
+               f"a tarball that is not whole is refused: {name}", f"status {status}", err)
     release = take(f"{source}#HEAD", "so does a git revision")
     _, commit, _ = run("git", "-C", source, "rev-parse", "HEAD")
     tap.ok(release == f"6.1.999-g{commit[:12]}", "its release names the commit", release)
