@@ -61,4 +61,6 @@ class Manifest:
                          if kind in ("file", "objects") and name not in names)
         if missing:
             where = self.entries[self.known[missing[0]]][missing[0]]
-            raise Refused("the source lacks " + ", ".join(missing) + f"\n  wanted by {where}")
+            more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+            raise Refused("the source lacks " + ", ".join(missing[:8]) + more
+                          + f"\n  wanted by {where}")

@@ -55,12 +55,13 @@ def take(name, out=None):
     makefile = files.pop(source.MAKEFILE, None)
     if makefile is None:
         raise Refused(f"{name} is no kernel source: it has no top Makefile")
+    version = source.version(makefile)
     manifest.check(files)
     files = {path: content for path, content in files.items() if manifest.wants(path)}
     sum_ = digest.of_tree(files)
     release = origin.release
     if release is None:
-        release = source.version(makefile) + (origin.suffix or f"-tree{sum_[:8]}")
+        release = version + (origin.suffix or f"-tree{sum_[:8]}")
     folder = Path(out) if out else house.BUILD / "snapshot" / release
     held = (folder / DIGEST).read_text().strip() if (folder / DIGEST).is_file() else None
     if held != sum_ or (folder / RELEASE).read_text().strip() != release:

@@ -3,6 +3,7 @@
 
 Each gives an identity (None when only reading it tells), and picks the files that a manifest
 claims, without unpacking the rest. A file of the top, Makefile, is picked for the version.
+A source that cannot be read to its end is refused.
 """
 
 import io
@@ -17,8 +18,8 @@ from .failure import NotFound, Refused, System, Usage
 
 DEBIAN = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?(~?[a-z0-9.+~]*)?(-[0-9][A-Za-z0-9.+~]*)?$")
 MAKEFILE = "Makefile"
-UNPACKERS = {b"\xfd7zXZ": ["xz", "-dc", "-T0"], b"\x1f\x8b": ["gzip", "-dc"],
-             b"BZh": ["bzip2", "-dc"], b"\x28\xb5\x2f\xfd": ["zstd", "-dc"]}
+COMPRESSED = {b"\xfd7zXZ\0": ("xz", "-dc", "-T0"), b"\x1f\x8b": ("gzip", "-dc"),
+              b"BZh": ("bzip2", "-dc"), b"\x28\xb5\x2f\xfd": ("zstd", "-dc")}
 
 
 class Folder:
@@ -29,15 +30,18 @@ class Folder:
         self.suffix = None
 
     def pick(self, manifest):
-        files = {}
-        for root in manifest.roots():
-            for path in sorted((self.path / root).rglob("*")):
-                name = path.relative_to(self.path).as_posix()
-                if path.is_file() and manifest.claims(name):
-                    files[name] = path.read_bytes()
-        if (self.path / MAKEFILE).is_file():
-            files[MAKEFILE] = (self.path / MAKEFILE).read_bytes()
-        return files
+        names = [MAKEFILE] + [name for name in self._names(manifest.roots())
+                              if manifest.claims(name)]
+        return {name: (self.path / name).read_bytes() for name in names
+                if (self.path / name).is_file()}
+
+    def _names(self, roots):
+        """What lies there; of a git checkout only what git would list, not what a build left."""
+        if (self.path / ".git").exists():
+            return _git(self.path, "ls-files", "-z", "--cached", "--others",
+                        "--exclude-standard", "--", *roots).decode().split("\0")
+        return [path.relative_to(self.path).as_posix() for root in roots
+                for path in sorted((self.path / root).rglob("*"))]
 
 
 class Tarball:
@@ -49,36 +53,47 @@ class Tarball:
         self.suffix = None
 
     def pick(self, manifest):
-        with self.path.open("rb") as tarball:
-            start = tarball.read(max(map(len, UNPACKERS)))
-        unpacker = next((words for magic, words in UNPACKERS.items()
-                         if start.startswith(magic)), ["cat"])
-        return _unpack([*unpacker, str(self.path)], None, manifest)
+        with open(self.path, "rb") as file:
+            head = file.read(6)
+        command = next((words for magic, words in COMPRESSED.items() if head.startswith(magic)),
+                       ("cat",))
+        return _unpack([*command, str(self.path)], None, manifest, self.path)
 
 
 class Git:
     def __init__(self, folder, revision):
         self.folder = folder
-        self.commit = self._git("rev-parse", "--verify", "--end-of-options",
-                                revision + "^{commit}").decode().strip()
+        shallow = _git(folder, "rev-parse", "--is-shallow-repository").strip() == b"true"
+        try:
+            self.commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options",
+                               revision + "^{commit}").decode().strip()
+        except NotFound:
+            raise NotFound(f"{folder} has no revision {revision}" + shallow *
+                           "\n  it is a shallow clone, which has few"
+                           f"\n  next: git -C {folder} fetch origin {revision}") from None
         self.identity = f"git {self.commit}"
         self.release = None
         self.suffix = f"-g{self.commit[:12]}"
 
-    def _git(self, *words):
-        done = subprocess.run(["git", "-C", self.folder, *words], capture_output=True)
-        if done.returncode:
-            raise NotFound(f"git {words[0]} in {self.folder}: "
-                           + done.stderr.decode(errors="replace").strip())
-        return done.stdout
-
     def pick(self, manifest):
-        listed = self._git("ls-tree", "-r", "-z", "--name-only", self.commit, "--", MAKEFILE,
-                           *(root + "/" for root in manifest.roots())).decode()
-        names = [name for name in listed.split("\0")
+        listed = _git(self.folder, "ls-tree", "-r", "-z", "--name-only", "--full-tree",
+                      self.commit, "--", MAKEFILE, *(root + "/" for root in manifest.roots()))
+        names = [name for name in listed.decode().split("\0")
                  if name == MAKEFILE or (name and manifest.claims(name))]
-        archive = self._git("archive", "--format=tar", self.commit, "--", *names)
-        return _unpack(["cat"], archive, manifest, strip=False)
+        if not names:
+            return {}
+        # The user's settings and the tree's attributes do not change a byte.
+        archive = _git(self.folder, "-c", "core.autocrlf=false", "-c", "core.eol=lf", "archive",
+                       "--format=tar", f"{self.commit}:", "--", *names)
+        return _unpack(["cat"], archive, manifest, self.folder)
+
+
+def _git(folder, *words):
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise NotFound(f"git cannot read {folder}: {said}")
+    return done.stdout
 
 
 class Debian:
@@ -111,7 +126,7 @@ class Debian:
                 for member in archive:
                     if re.search(r"/linux-source-[^/]*\.tar\.xz$", member.name):
                         return _unpack(["xz", "-dc", "-T0"], archive.extractfile(member),
-                                       manifest)
+                                       manifest, deb)
         raise Refused(f"{deb} holds no linux-source-*.tar.xz")
 
 
@@ -125,36 +140,39 @@ def _feed(source, pipe):
         pipe.close()
 
 
-def _unpack(command, source, manifest, strip=None):
+def _unpack(command, source, manifest, what):
     """Pick files from the tar stream that command prints, given source (bytes, file or None).
 
-    A kernel tarball has one top folder, which is not part of the names; strip says so when it
-    is known, else the first member decides.
+    The tree may be the archive itself or, as in a kernel tarball, its one top folder.
     """
-    files = {}
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL if source is None
-                          else subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20,
-                          stderr=subprocess.PIPE) as process:
+    trees = {}
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL if source is None
+                                   else subprocess.PIPE, stdout=subprocess.PIPE,
+                                   bufsize=1 << 20, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        raise System(f"{what} cannot be read: {command[0]} is not installed") from None
+    with process:
         if source is not None:
             if isinstance(source, bytes):
                 source = io.BytesIO(source)
             threading.Thread(target=_feed, args=(source, process.stdin), daemon=True).start()
+        trouble = ""
         try:
-            for name, kind, content in archive.members(process.stdout):
-                name = name.removeprefix("./")
-                if strip is None:
-                    strip = "/" in name or kind == archive.FOLDER
-                if strip:
-                    name = name.partition("/")[2]
-                if kind == archive.FILE and (name == MAKEFILE or manifest.claims(name)):
-                    files[name] = content()
+            for path, kind, content in archive.members(process.stdout):
+                path = path.removeprefix("./")
+                top, _, rest = path.partition("/")
+                for tree, name in (("", path), (top, rest)):
+                    if kind == archive.FILE and (name == MAKEFILE or manifest.claims(name)):
+                        trees.setdefault(tree, {})[name] = content()
+                        break
         except ValueError as error:
+            trouble = f"not a tar archive, or cut off ({error})"
             process.kill()
-            raise Refused(f"not a readable tar archive: {error}") from error
-        why = process.stderr.read().decode(errors="replace").strip()
-    if process.returncode:
-        raise Refused(f"not a readable tar archive: {why or process.returncode}")
-    return files
+        said = process.stderr.read().decode(errors="replace").strip()
+    if trouble or process.returncode:
+        raise Refused(f"{what} cannot be read to its end: {said or trouble}")
+    return max(trees.values(), key=lambda files: (MAKEFILE in files, len(files)), default={})
 
 
 def find(name):
@@ -169,6 +187,8 @@ def find(name):
         return Git(folder, revision)
     if DEBIAN.match(name):
         return Debian(name)
+    if hash_sign or "/" in name:
+        raise NotFound(f"there is no {folder or name}")
     raise Usage(f"{name} is neither a version (6.1.192-2), a folder, a tarball nor GITDIR#REV")
 
 
