@@ -81,6 +81,22 @@ long long instance_number_within(const char *tag, const char *file, long long wa
 	return n;
 }
 
+int instance_patched(const char *tag, const char *patch)
+{
+	char patches[400], *name, *save;
+	int r = sys_read(patches, sizeof(patches), VAC "/instances/%s/patches", tag);
+
+	if (r)
+		return r;
+	for (name = strtok_r(patches, ",", &save); name;
+	     name = strtok_r(NULL, ",", &save)) {
+		*strchrnul(name, ':') = '\0'; /* its digest follows */
+		if (!strcmp(name, patch))
+			return 1;
+	}
+	return 0;
+}
+
 const char *default_tag(void)
 {
 	static char tag[40];

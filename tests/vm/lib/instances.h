@@ -22,6 +22,11 @@ long long instance_number(const char *tag, const char *file);
 /* The same until it is `want`, or the seconds are over. */
 long long instance_number_within(const char *tag, const char *file, long long want,
 				 int seconds);
+/*
+ * Is a patch of that name in it? A patch is left out of an instance whose KVM has the fix itself
+ * (its when:), so this also says whether the snapshot lacked it. 1, 0 or -errno.
+ */
+int instance_patched(const char *tag, const char *patch);
 const char *default_tag(void);	  /* static buffer; "?" if unreadable */
 int set_default(const char *tag); /* 0 or -errno */
 
