@@ -20,6 +20,11 @@ class Patch:
         self.content = self.path.read_bytes()
         self.digest = digest.of_bytes(self.content)
 
+    def needed(self, files):
+        """Whether the source lacks what the patch brings, as far as its when: lines say."""
+        return self.path.suffix not in (".cocci", ".tokens") or \
+            Rule(self.path, user=True).applies(files)
+
     def apply(self, files, manifest, store):
         """The files with the patch in them."""
         if self.path.suffix == ".cocci":

@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,12 +27,8 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     snapshot = Snapshot(folder)
     snapshot.check()
     store = Store(enabled=cache)
-    patches = [Patch(path) for path in patches]
     rules = house_rules() if rules is None else rules
-    files = snapshot.files
-    manifest = Manifest()
-    for one in patches:
-        files = one.apply(files, manifest, store)
+    patches, files = apply_patches([Patch(path) for path in patches], snapshot, store)
     result, used, skipped = apply_rules(rules, files, store, workers)
     glue = package.glue_files()
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
@@ -44,6 +41,19 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     if not place.is_dir() or tree.read(place) != made:
         tree.replace(place, made)
     return place
+
+
+def apply_patches(patches, snapshot, store):
+    """(patches that are in the files, files). One that is not needed is left out aloud."""
+    files, manifest, used = snapshot.files, Manifest(), []
+    for one in patches:
+        if one.needed(files):
+            files = one.apply(files, manifest, store)
+            used.append(one)
+        else:
+            print(f"patch {one.name} is left out: KVM of {snapshot.release} needs none, as its "
+                  "when: says", file=sys.stderr)
+    return used, files
 
 
 def apply_rules(rules, files, store, workers=WORKERS):

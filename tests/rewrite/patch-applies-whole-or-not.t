@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A user's patches go on top of the snapshot, in order, and one that does not apply whole is
-# refused by name of file and hunk, or of rule, with nothing made.
+# refused by name of file and hunk, or of rule, with nothing made. Only a semantic patch that says
+# when: it is needed is left out of a snapshot that needs none, aloud.
 # It failed when patch ran without --fuzz=0 (a hunk with a foreign line of context was taken), when
 # patch's exit status was not looked at (half of a series was taken), and when a semantic patch
-# that hit nothing passed.
+# that hit nothing passed. When when: was not looked at, the patch that is not needed was in.
 
 import difflib
 import sys
@@ -46,6 +47,9 @@ def main():
                        "position hit;\n@@\nkvm_stats_read@hit(...)\n{\n+\tmight_sleep();\n"
                        "\t...\n}\n",
     }
+    sprinkle = patches["sprinkle.cocci"]
+    patches["needed.cocci"] = f"// when: {FILE} lacks might_sleep\n" + sprinkle
+    patches["unneeded.cocci"] = f"// when: {FILE} lacks kvm_stats_read\n" + sprinkle
     for name, content in patches.items():
         (tap.folder / name).write_text(content)
 
@@ -68,6 +72,16 @@ def main():
                 "and so does the module")
         tap.has((Path(said) / "rewrite.diff").read_text(), ["+/* second */"],
                 "and rewrite.diff shows them")
+
+    status, said, err = apply("when", "needed.cocci", "unneeded.cocci", "first.patch")
+    tap.ok(status == 0 and err.count("\n") == 1 and "unneeded.cocci is left out" in err,
+           "a patch that says that it is not needed is left out, aloud", err)
+    if status == 0:
+        made = (Path(said) / FILE).read_text()
+        tap.ok(made.count("might_sleep();") == 1 and "/* first */" in made, "the others are in")
+        listed = (Path(said) / "glue/instance.h").read_text()
+        tap.ok("needed.cocci:" in listed and "unneeded" not in listed,
+               "and the module says which", listed)
 
     def refused(claim, *names, words=()):
         out = f"refused-{tap.count}"
