@@ -2,14 +2,16 @@
 /*
  * The part of the demo that runs inside the emulated machine, for tests/demo/run.
  *
- * usage: demo OLD NEW FIX MARK	tags of three instances; what CPUID shows under FIX (hex)
+ * usage: demo OLD NEW FIX PATCH	tags of three instances; the patch that FIX is OLD with
  *
+ * It starts Linux guests, and beside each a small VM that shows a bug of OLD (../vm/guest/smm.h).
  * Besides TAP it prints for run:
  *	# say: <text>	a line of the story
  *	# wait: <text>	what it waits for
  *	# row: <cells>	a row of the table at the end, cells separated by '|'
  */
 #define _GNU_SOURCE
+#include "../vm/guest/smm.h"
 #include "../vm/lib/cpu.h"
 #include "../vm/lib/instances.h"
 #include "../vm/lib/mod.h"
@@ -19,7 +21,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,11 +29,14 @@
 #define GUESTS	     4
 
 static const char *old, *new, *fix;
-static unsigned int fix_mark;
+/* What firmware reaches on old, as the first VM shows; memory when that has the fix. */
+static int bug = -1;
 
 static struct guest {
 	struct linux_guest vm;
-	const char *tag; /* where it runs, by what sysfs counted */
+	struct smm *smm; /* the small VM beside it */
+	const char *tag; /* where both run, by what sysfs counted */
+	int reach;	 /* what its firmware reached last */
 } guests[GUESTS];
 static int running;
 
@@ -63,33 +67,42 @@ static void need_guest(int err, const char *what, int i)
 	ok(true, "guest %d %s", i + 1, what);
 }
 
-/* EBX of the leaf as the guest sees it, in words. */
-static const char *mark_text(long long mark)
+static const char *reach_text(int reach)
 {
-	static char text[2][24];
-	static int i;
-	char c[5] = "";
-
-	i = !i;
-	memcpy(c, &mark, 4);
-	if (mark > 0 && mark == fix_mark)
-		snprintf(text[i], sizeof(text[i]), "\"%s\"", c);
-	else
-		snprintf(text[i], sizeof(text[i]), "%llx", mark);
-	return text[i];
+	return reach == SMM_MEMORY   ? "its memory"
+	       : reach == SMM_DEVICE ? "a device"
+				     : "nothing";
 }
 
-/* Starts the next guest on a device; it must be counted by the instance `tag`, and by it alone. */
-static void start(const char *device, const char *tag)
+/* What does the firmware in the VM beside the guest read? */
+static void look(struct guest *g, const char *when)
+{
+	int want;
+
+	g->reach = smm_look(g->smm);
+	if (g->reach < 0)
+		diag("say: %s", smm_why());
+	else if (bug < 0)
+		bug = g->reach;
+	want = strcmp(g->tag, old) ? SMM_MEMORY : bug;
+	ok(g->reach >= 0 && g->reach == want, "firmware on %s reads %s %s", g->tag,
+	   reach_text(want), when);
+}
+
+/* The next guest and the VM beside it open /dev/kvm; `tag` must count them, and nobody else. */
+static void start(const char *tag)
 {
 	struct guest *g = &guests[running];
 	long long before = instance_number(tag, "vms");
 
-	need_guest(linux_start(&g->vm, device), "starts", running);
-	ok_is(instance_number_within(tag, "vms", before + 1, 30), before + 1,
-	      "guest %d, of %s, is a VM of %s", running + 1, device, tag);
+	need_guest(linux_start(&g->vm, device_of("")), "starts", running);
+	need(smm_start(&g->smm, device_of("")), "the VM beside guest %d starts",
+	     running + 1);
+	ok_is(instance_number_within(tag, "vms", before + 2, 30), before + 2,
+	      "guest %d, and the VM beside it, are VMs of %s", running + 1, tag);
 	g->tag = tag;
 	running++;
+	look(g, "from the start");
 }
 
 static void wait_up(int i)
@@ -102,7 +115,7 @@ static void wait_up(int i)
 	ok_is(vm->cpus, LINUX_CPUS, "guest %d has all its CPUs", i + 1);
 }
 
-/* All that run go on, and see what their instance shows. Returns the rounds they did. */
+/* All that run go on as before. Returns the rounds the guests did. */
 static unsigned long all_go_on(const char *when)
 {
 	unsigned long rounds = 0;
@@ -117,8 +130,7 @@ static unsigned long all_go_on(const char *when)
 		need_guest(linux_advances(vm, ROUNDS, 60), when, i);
 		for (cpu = 0; cpu < LINUX_CPUS; cpu++)
 			rounds += vm->rounds[cpu] - before[cpu];
-		ok_is(linux_mark(vm), strcmp(guests[i].tag, fix) ? 0 : fix_mark,
-		      "guest %d sees the CPUID of %s %s", i + 1, guests[i].tag, when);
+		look(&guests[i], when);
 	}
 	return rounds;
 }
@@ -137,7 +149,7 @@ static void load(const char *tag)
 	    tag, now() - from, snapshot, patches, tag);
 }
 
-static void row(int i, const char *device)
+static void row(int i)
 {
 	const struct linux_guest *vm = &guests[i].vm;
 	char snapshot[40] = "?", patches[80] = "?";
@@ -145,9 +157,9 @@ static void row(int i, const char *device)
 	sys_read(snapshot, sizeof(snapshot), VAC "/instances/%s/snapshot", guests[i].tag);
 	sys_read(patches, sizeof(patches), VAC "/instances/%s/patches", guests[i].tag);
 	*strchrnul(patches, ':') = '\0';
-	diag("row: %d|%s|%s|%s|%s|%s|%lu s|%lu|%lu+%lu", i + 1, device, guests[i].tag,
-	     snapshot, patches, mark_text(linux_mark(vm)), vm->uptime_ms / 1000,
-	     vm->beats, vm->rounds[0], vm->rounds[1]);
+	diag("row: %d|%s|%s|%s|%s|%lu s|%lu|%lu+%lu", i + 1, guests[i].tag, snapshot,
+	     patches, reach_text(guests[i].reach), vm->uptime_ms / 1000, vm->beats,
+	     vm->rounds[0], vm->rounds[1]);
 }
 
 static void choose(const char *tag)
@@ -156,8 +168,19 @@ static void choose(const char *tag)
 	ok(!strcmp(default_tag(), tag), "sysfs says that %s is the default", tag);
 }
 
+/* The default is another, and the next guest opens /dev/kvm. */
+static void move(const char *why, const char *tag)
+{
+	choose(tag);
+	start(tag);
+	say("%s: echo %s > /sys/kernel/vac/default; guest %d opened /dev/kvm and runs on "
+	    "%s; firmware there reads %s",
+	    why, tag, running, tag, reach_text(guests[running - 1].reach));
+}
+
 int main(int argc, char **argv)
 {
+	unsigned long rounds;
 	double from;
 	int i;
 
@@ -166,57 +189,48 @@ int main(int argc, char **argv)
 	old = argv[1];
 	new = argv[2];
 	fix = argv[3];
-	fix_mark = strtoul(argv[4], NULL, 16);
 
 	load_vac();
 	load(old);
-	load(new);
 	ok(!strcmp(default_tag(), old), "%s, the first one loaded, is the default", old);
+	load(new);
 
 	from = now();
-	start(device_of(old), old);
-	start(device_of(new), new);
+	start(old);
+	say("guest 1 opened /dev/kvm and runs on %s; beside it a small VM, whose "
+	    "firmware in "
+	    "SMM reads %s",
+	    old, reach_text(guests[0].reach));
+	if (bug == SMM_MEMORY)
+		say("the archive has no KVM that lacks the fix: there is no bug to see");
+	move("upgrade", new);
 	wait_up(0);
 	wait_up(1);
-	all_go_on("beside each other");
-	say("Linux with 2 CPUs booted on %s and on %s at once, in %.0f s; EBX of CPUID "
-	    "40000001 is "
-	    "%s and %s",
-	    old, new, now() - from, mark_text(linux_mark(&guests[0].vm)),
-	    mark_text(linux_mark(&guests[1].vm)));
+	all_go_on("after the upgrade");
+	say("Linux with 2 CPUs booted on %s and on %s at once, in %.0f s; guest 1 stays "
+	    "on %s, "
+	    "where firmware reads %s",
+	    old, new, now() - from, old, reach_text(guests[0].reach));
 
 	load(fix);
-	say("guests 1 and 2 did %lu rounds of work meanwhile, none wrong",
-	    all_go_on("when a third instance loads"));
-	choose(fix);
-	say("upgrade: echo %s > /sys/kernel/vac/default; it was %s", fix, old);
-	start("/dev/kvm", fix);
+	ok_is(instance_patched(fix, argv[4]), bug == SMM_DEVICE,
+	      "%s is in %s if %s lacks it", argv[4], fix, old);
+	move("rollback", old);
+	move("just the fix", fix);
 	wait_up(2);
-	say("guest 3 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows "
-	    "it %s",
-	    fix, instance_number(fix, "vms"), mark_text(linux_mark(&guests[2].vm)));
-	all_go_on("after the upgrade");
-	say("guests 1 and 2 stay on %s and %s, and still see %s and %s", old, new,
-	    mark_text(linux_mark(&guests[0].vm)), mark_text(linux_mark(&guests[1].vm)));
-
-	choose(old);
-	say("rollback: echo %s > /sys/kernel/vac/default", old);
-	start("/dev/kvm", old);
 	wait_up(3);
-	say("guest 4 opened plain /dev/kvm and runs on %s (its vms: %lld): CPUID shows "
-	    "it %s",
-	    old, instance_number(old, "vms"), mark_text(linux_mark(&guests[3].vm)));
-	all_go_on("after the rollback");
-	say("all four go on, guest 3 still sees %s; virtualization is on for %lld VMs on "
-	    "%lld CPUs",
-	    mark_text(linux_mark(&guests[2].vm)), vac_number("users"),
-	    vac_number("enabled"));
+	rounds = all_go_on("in the end");
+	say("all four go on, each on its KVM, and did %lu rounds of work, none wrong; "
+	    "virtualization is on for %lld VMs on %lld CPUs",
+	    rounds, vac_number("users"), vac_number("enabled"));
 
 	for (i = 0; i < running; i++)
-		row(i, guests[i].vm.device);
+		row(i);
 	diag("wait: the guests stop");
 	for (i = 0; i < running; i++)
 		need_guest(linux_stop(&guests[i].vm, 60), "stops when it is told", i);
+	for (i = 0; i < running; i++)
+		smm_end(guests[i].smm);
 	ok_is(vac_number("users"), 0, "no VM is left");
 	ok_virt(0, "after the last VM");
 	ok_errno(unload_instance(fix), "%s unloads", fix);

@@ -124,41 +124,37 @@ int linux_start(struct linux_guest *g, const char *device)
 	return 0;
 }
 
-static const char *numbers(const char *text, const char *name, int base,
-			   unsigned long *value)
+/* The rounds in a beat; false if they are of fewer CPUs. */
+static bool rounds_of(const char *beat, unsigned long *rounds)
 {
-	char *at = strstr(text, name);
+	char *at = strstr(beat, "rounds=");
 	int i;
 
 	if (!at)
-		return NULL;
-	at += strlen(name);
+		return false;
+	at += strlen("rounds=");
 	for (i = 0; i < LINUX_CPUS; i++) {
-		value[i] = strtoul(at, &at, base);
+		rounds[i] = strtoul(at, &at, 10);
 		if (*at == ',')
 			at++;
 		else if (i < LINUX_CPUS - 1)
-			return NULL;
+			return false;
 	}
-	return at;
+	return true;
 }
 
 static void take(struct linux_guest *g, const char *line)
 {
-	unsigned long n, rounds[LINUX_CPUS], mark[LINUX_CPUS], uptime, wrong;
+	unsigned long n, rounds[LINUX_CPUS], uptime, wrong;
 	char *beat = strstr(line, "guest: beat ");
-	int cpus, i;
+	int cpus;
 
 	if (beat && sscanf(beat, "guest: beat %lu cpus=%d uptime=%lu wrong=%lu", &n,
 			   &cpus, &uptime, &wrong) == 4) {
 		g->cpus = cpus;
-		if (!numbers(beat, "rounds=", 10, rounds) ||
-		    !numbers(beat, "mark=", 16, mark))
+		if (!rounds_of(beat, rounds))
 			return; /* one CPU only: cpus says so */
-		for (i = 0; i < LINUX_CPUS; i++) {
-			g->rounds[i] = rounds[i];
-			g->mark[i] = mark[i];
-		}
+		memcpy(g->rounds, rounds, sizeof(rounds));
 		g->beats = n + 1;
 		g->uptime_ms = uptime;
 		g->wrong = wrong;
@@ -245,16 +241,6 @@ int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds)
 				    g->rounds[i] - from[i], seconds, g->beats - beats);
 	}
 	return fail(g, r, "it ended");
-}
-
-long long linux_mark(const struct linux_guest *g)
-{
-	int i;
-
-	for (i = 1; i < LINUX_CPUS; i++)
-		if (g->mark[i] != g->mark[0])
-			return -1;
-	return g->mark[0];
 }
 
 int linux_stop(struct linux_guest *g, int seconds)

@@ -25,7 +25,6 @@ struct linux_guest {
 	unsigned long beats, uptime_ms, wrong;
 	int cpus;
 	unsigned long rounds[LINUX_CPUS];
-	unsigned int mark[LINUX_CPUS]; /* EBX of CPUID leaf 0x40000001 */
 };
 
 /* "/dev/kvm" is taken as it is. */
@@ -36,8 +35,6 @@ int linux_look(struct linux_guest *g);
 int linux_wait_up(struct linux_guest *g, int seconds);
 /* Until each CPU has done so many more rounds (about 50 a second), none of them wrong. */
 int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds);
-/* The mark on all CPUs, which must agree; -1 if not. */
-long long linux_mark(const struct linux_guest *g);
 /* Asks the guest to reset; QEMU then ends with status 0. */
 int linux_stop(struct linux_guest *g, int seconds);
 const char *linux_why(void);
