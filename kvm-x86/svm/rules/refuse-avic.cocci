@@ -19,9 +19,10 @@ position hit;
 @notifier@
 position hit;
 @@
-(
 - if (avic_mode != AVIC_MODE_NONE)
 - 	amd_iommu_register_ga_log_notifier@hit(&avic_ga_log_notifier);
-|
+
+@notifier_alone depends on !notifier@
+position hit;
+@@
 - amd_iommu_register_ga_log_notifier@hit(&avic_ga_log_notifier);
-)

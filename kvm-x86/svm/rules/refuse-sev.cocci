@@ -8,15 +8,24 @@
 @setup@
 position hit;
 @@
- sev_hardware_setup(...)
- {
- 	...
+(
+- if (!sev_enabled@hit || !npt_enabled)
+- 	goto out;
 + 	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
 + 		if (boot_cpu_has(X86_FEATURE_SEV))
 + 			pr_info("SEV is not mediated by the loaded vac: disabled\n");
 + 		sev_enabled = false;
 + 	}
- 	if (<+... !sev_enabled@hit ...+>)
- 		goto out;
- 	...
- }
++ 	if (!sev_enabled || !npt_enabled)
++ 		goto out;
+|
+- if (!sev_enabled@hit || !npt_enabled || !nrips)
+- 	goto out;
++ 	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
++ 		if (boot_cpu_has(X86_FEATURE_SEV))
++ 			pr_info("SEV is not mediated by the loaded vac: disabled\n");
++ 		sev_enabled = false;
++ 	}
++ 	if (!sev_enabled || !npt_enabled || !nrips)
++ 		goto out;
+)

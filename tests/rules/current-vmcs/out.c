@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-static noinline void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
+static void noinline vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
 
 static noinline void vac_vmx_switch(struct kvm_vcpu *vcpu, int cpu)
 {
@@ -8,7 +8,7 @@ static noinline void vac_vmx_switch(struct kvm_vcpu *vcpu, int cpu)
 	vmx_vcpu_load(vcpu, cpu);
 }
 
-static void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
+void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	if (!vac_vcpu_is_last(vcpu->arch.vac_vcpu)) {
 		vac_vmx_switch(vcpu, cpu);

@@ -96,18 +96,6 @@ static void vmx_hardware_disable(void)
 	intel_pt_handle_vmx(0);
 }
 
-static void start(void)
-{
-	cpu_emergency_register_virt_callback(vmx_emergency_disable);
-	cpu_emergency_register_virt_callback(other_disable);
-}
-
-static void stop(void)
-{
-	cpu_emergency_unregister_virt_callback(other_disable);
-	cpu_emergency_unregister_virt_callback(vmx_emergency_disable);
-}
-
 /* Near misses: the same calls and words where they are no switch of this CPU. */
 static bool guest_may_vmxon(u64 cr4)
 {

@@ -48,18 +48,6 @@ static void vmx_hardware_disable(void)
 	reset_host();
 }
 
-static void start(void)
-{
-	vac_vmx_emergency_register(kvm_vac, vmx_emergency_disable);
-	cpu_emergency_register_virt_callback(other_disable);
-}
-
-static void stop(void)
-{
-	cpu_emergency_unregister_virt_callback(other_disable);
-	vac_vmx_emergency_unregister(kvm_vac);
-}
-
 /* Near misses: the same calls and words where they are no switch of this CPU. */
 static bool guest_may_vmxon(u64 cr4)
 {

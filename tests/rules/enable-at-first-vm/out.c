@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+static bool enable_virt_at_load;
+module_param(enable_virt_at_load, bool, 0444);
+
+/* Near miss: another default. */
+static bool other = true;

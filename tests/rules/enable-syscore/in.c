@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+static struct syscore kvm_syscore = {
+	.ops = &some_ops,
+};
+/* Near miss: somebody else's. */
+static struct syscore other_syscore = {
+	.ops = &some_ops,
+};

@@ -1,0 +1,5 @@
+
+/* Near miss: somebody else's. */
+static struct syscore other_syscore = {
+	.ops = &some_ops,
+};
