@@ -20,9 +20,9 @@
 #endif
 
 /*
- * KVM's hotplug state, at which virtualization comes and goes on a CPU: before any task that may load
- * a vCPU runs there, and after the last one has. Interrupts may be on or off, and what the callback for
- * a CPU that comes returns may be ignored.
+ * KVM's hotplug state, at which virtualization comes and goes on a CPU: before any
+ * task that may load a vCPU runs there, and after the last one has. Interrupts may
+ * be on or off, and what the callback for a CPU that comes returns may be ignored.
  */
 #ifdef VAC_HAS_cpuhp_kvm_starting
 #define VAC_CPUHP_VIRT	CPUHP_AP_KVM_STARTING

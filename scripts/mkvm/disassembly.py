@@ -22,8 +22,8 @@ LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
 RELOCATION = re.compile(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(\S+)$")
 IMMEDIATE = re.compile(r"\$0x([0-9a-f]+),%(\w+)$")
 COPY = re.compile(r"%(\w+),%(\w+)$")
-# Where 6.1 and 6.12 keep read_msr, write_msr, read_msr_safe, write_msr_safe in pv_ops; the relocation
-# of a call through it is 4 less. On another kernel each call counts as a write.
+# Where 6.1 and 6.12 keep read_msr, write_msr, read_msr_safe, write_msr_safe in pv_ops; the
+# relocation of a call through it is 4 less. On another kernel each call counts as a write.
 READS = dict.fromkeys(("6.1", "6.12"), {"0xb4", "0xc4"})
 LOW = {"eax": "rax", "ebx": "rbx", "ecx": "rcx", "edx": "rdx", "esi": "rsi", "edi": "rdi",
        "ebp": "rbp", "esp": "rsp"} | {f"r{n}d": f"r{n}" for n in range(8, 16)}

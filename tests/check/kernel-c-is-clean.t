@@ -37,6 +37,7 @@ IGNORE_IN = {
     ("vcpu.c", "EXPORT_SYMBOL"): "a per-CPU variable is exported where it is defined, too",
     ("vmx.c", "SPACING"): "it takes the %l[label] of asm goto for an expression",
     ("svm.c", "BIT_MACRO"): "the TSC ratio of one is a fixed-point number, not a bit",
+    ("compat.h", "MACRO_ARG_REUSE"): "names are pasted from it",
     ("selftest-module.c", "AVOID_BUG"): "it is there to oops",
 }
 

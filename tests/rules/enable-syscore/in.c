@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+static int other;
+
 static struct syscore kvm_syscore = {
 	.ops = &some_ops,
 };

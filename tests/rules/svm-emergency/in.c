@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+static int other;
+
 static inline void kvm_cpu_svm_disable(void)
 {
 	wrmsrl(MSR_VM_HSAVE_PA, 0);

@@ -1,4 +1,5 @@
-
+// SPDX-License-Identifier: GPL-2.0-only
+static int other;
 
 /* Near miss: another operation. */
 static void svm_disable_virtualization_cpu(void)
