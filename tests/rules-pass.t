@@ -3,7 +3,7 @@
 #
 # Every rule of the repository turns tests/rules/<rule>/in.c into out.c, with as many hits as its
 # header says, for each file that it names; where the files differ, in.<file>.c and out.<file>.c
-# are for that one (in.mmu.c for mmu.c). Where releases differ, in-6.12.c is what 6.12 offers. What must stay untouched is in there too.
+# are for that one (in.mmu.c for mmu.c); in-6.12.c is what 6.12 offers the rule.
 # It failed when a rule's test was missing, when out.c lacked what a rule adds, when a place to hit
 # was in the fixture once more or once less, when a rule also took a near miss (a block without its
 # function's name, an expression for a constant), and when a folder or a file belonged to no rule.

@@ -9,17 +9,8 @@
 #include <linux/module.h>
 #include <asm/cpufeature.h>
 
+#include "fold.h"
 #include "instance.h"
-
-/* What the rule "fold" leaves of the three modules' init and exit. */
-int kvm_fold_common_init(void);
-void kvm_fold_common_exit(void);
-int kvm_fold_svm_init(void);
-void kvm_fold_svm_exit(void);
-int kvm_fold_vmx_init(void);
-void kvm_fold_vmx_exit(void);
-extern int * const kvm_fold_svm_nested;
-extern bool * const kvm_fold_vmx_nested;
 
 struct vac_instance *kvm_vac;
 
@@ -49,6 +40,29 @@ static int nested_get(char *buffer, const struct kernel_param *param)
 static const struct kernel_param_ops nested_ops = { .set = nested_set, .get = nested_get };
 module_param_cb(nested, &nested_ops, NULL, 0444);
 __MODULE_PARM_TYPE(nested, "bool");
+
+static int flag_set(const char *value, const struct kernel_param *param)
+{
+	const struct kvm_fold_flag *flag = param->arg;
+	bool on;
+	int r = kstrtobool(value, &on);
+
+	if (r)
+		return r;
+	*flag->svm = on;
+	**flag->vmx = on;
+	return 0;
+}
+
+static int flag_get(char *buffer, const struct kernel_param *param)
+{
+	const struct kvm_fold_flag *flag = param->arg;
+	bool on = boot_cpu_has(X86_FEATURE_SVM) ? *flag->svm : **flag->vmx;
+
+	return sysfs_emit(buffer, "%c\n", on ? 'Y' : 'N');
+}
+
+const struct kernel_param_ops kvm_fold_flag_ops = { .set = flag_set, .get = flag_get };
 
 static void rebooting(void)
 {

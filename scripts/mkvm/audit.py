@@ -61,6 +61,9 @@ def audit(path, hooks, strict=False):
     for one in symbols:
         if one.name.startswith("__mod_") and one.name.endswith("_device_table"):
             findings.append(f"has the device table {one.name}")
+    parameters = [text.partition(":")[0] for text in information.get("parmtype", [])]
+    for name in sorted({name for name in parameters if parameters.count(name) > 1}):
+        findings.append(f"hazard 20: has two parameters {name}: sysfs refuses the module")
     if not magic:
         findings.append("has no vermagic: it is no linked module")
     return findings, notes

@@ -17,13 +17,12 @@ from tap import ROOT, Tap, kernel, run  # noqa: E402
 
 WANTED = {
     "kvm.ko": ["uses __cpuhp_setup_state", "uses __cpuhp_remove_state",
-               "uses register_syscore_ops", "uses register_reboot_notifier",
+               "uses register_syscore",
                "uses perf_register_guest_info_callbacks", "uses user_return_notifier_register",
                "uses set_hv_tscchange_cb", "hazard 20: exports"],
-    "kvm-amd.ko": ["svm_hardware_enable() writes it: wrmsr:0xc0000080",
-                   "svm_hardware_disable() writes it: wrmsr:0xc0000080",
-                   "svm_hardware_enable() writes it: wrmsr:0xc0010117",
-                   "svm_hardware_disable() writes it: wrmsr:0xc0010117",
+    # 6.12 enables and disables in svm_enable_virtualization_cpu() and a function inlined twice
+    "kvm-amd.ko": ["able() writes it: wrmsr:0xc0000080|_cpu() writes it: wrmsr:0xc0000080",
+                   "able() writes it: wrmsr:0xc0010117|_cpu() writes it: wrmsr:0xc0010117",
                    "uses amd_pmu_enable_virt", "uses amd_iommu_register_ga_log_notifier",
                    "has the alias cpu:", "has the device table"],
     "kvm-intel.ko": ["holds it: vmxon", "holds it: vmxoff",
@@ -44,6 +43,10 @@ void reads(void) { asm volatile("mov $0xc0000080, %%ecx; rdmsr" ::: "rax", "rcx"
 void other(void) { asm volatile("mov $0xc0000080, %%ecx; rdmsr; mov $0x48, %%ecx; wrmsr"
                                 ::: "rax", "rcx", "rdx"); }
 void compares(unsigned n) { asm volatile("cmp $0xc0010117, %0" :: "r"(n)); }
+"""
+TWICE = """
+const char magic[] __attribute__((section(".modinfo"), used)) =
+	"vermagic=6.1.0-test SMP\\0parmtype=one:bool\\0parmtype=two:int\\0parmtype=one:bool";
 """
 CLEAN = """
 const char magic[] __attribute__((section(".modinfo"), used)) = "vermagic=6.1.0-test SMP";
@@ -66,7 +69,8 @@ def main():
     for name, wanted in WANTED.items():
         status, said, err = run("scripts/audit", "--strict", modules / name)
         tap.ok(status == 3, f"stock {name} does not pass", err)
-        tap.has(said, wanted, f"every hook of stock {name} is found")
+        missing = [one for one in wanted if not any(word in said for word in one.split("|"))]
+        tap.ok(not missing, f"every hook of stock {name} is found", missing, said)
 
     status, said, err = run("scripts/audit", compile_(tap.folder, "forms", FORMS))
     tap.has(said, ["direct() writes it: wrmsr:0xc0010117", "copied() writes it: wrmsr:0xc0000080",
@@ -75,6 +79,9 @@ def main():
             "every form of a write is found")
     tap.ok(not any(word in said for word in ("reads()", "other()", "compares()")),
            "a read, a comparison and a write of another MSR are not", said)
+    status, said, err = run("scripts/audit", compile_(tap.folder, "twice", TWICE))
+    tap.ok(status == 3 and "two parameters one:" in said and "parameters two" not in said,
+           "two parameters of one name are found", said, err)
     status, said, err = run("scripts/audit", compile_(tap.folder, "clean", CLEAN))
     tap.ok(status == 0 and said.endswith(": ok"), "a module that leaves it all to vac passes",
            said, err)
