@@ -11,6 +11,7 @@
 #include <linux/cpuhotplug.h>
 #include <linux/syscore_ops.h>
 #include <asm/cpufeature.h>
+#include <asm/msr-index.h>
 
 /* The kernel may run TDX guests. Older kernels cannot: they know no such feature. */
 #ifdef X86_FEATURE_TDX_HOST_PLATFORM
@@ -51,6 +52,11 @@
 	static struct syscore_ops name = { .suspend = down, .resume = up }
 #define vac_syscore_register	register_syscore_ops
 #define vac_syscore_unregister	unregister_syscore_ops
+#endif
+
+/* A bit of MSR_ZEN4_BP_CFG. Kernels that do not name it have no KVM that uses it. */
+#ifndef MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT
+#define MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT	4
 #endif
 
 /* In a TRACE_EVENT: the member of that name becomes the argument of that name. */

@@ -162,8 +162,8 @@ void vac_instance_unregister(struct vac_instance *inst)
 	unsigned int cpu;
 
 	mutex_lock(&vac.lock);
-	WARN_ON_ONCE(inst->users || inst->fops || atomic_read(&inst->vcpus) ||
-		     atomic_read(&inst->vpids));
+	WARN_ON_ONCE(inst->users || inst->fops || inst->srso_vms ||
+		     atomic_read(&inst->vcpus) || atomic_read(&inst->vpids));
 	cpus_read_lock();
 	list_del_rcu(&inst->link);
 	cpus_read_unlock();

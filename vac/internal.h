@@ -6,6 +6,7 @@
  *   vac.lock (mutex)      instances, users, default; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
+ * srso.lock, a mutex, is alone: KVM holds what it likes outside, nothing is taken inside.
  * Lists are RCU lists: hotplug, suspend, NMI and crash paths walk them with no
  * lock. Hotplug callbacks run under cpus_write_lock(), which excludes every
  * writer, since all of them hold cpus_read_lock().
@@ -43,6 +44,7 @@ struct vac_instance {
 	atomic_t vpids;			/* in its hands */
 	cpumask_var_t cpus;		/* where cpu_enable() succeeded */
 	u64 __percpu *asids;		/* generation << 32 | handed out in it */
+	unsigned int srso_vms;		/* under srso.lock */
 	unsigned int (*perf_state)(void);
 	unsigned long (*perf_get_ip)(void);
 	unsigned int (*perf_pt_intr)(void);
@@ -133,6 +135,9 @@ u32 vac_uret_read(unsigned int slot, unsigned int cpu, u64 *host, u64 *current_v
 
 /* svm.c */
 unsigned int vac_svm_asids(struct vac_instance *inst);
+
+/* srso.c; on this CPU */
+void vac_srso_cpu_off(void);
 
 /* vpid.c */
 void vac_vpid_setup(void);

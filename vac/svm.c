@@ -275,6 +275,7 @@ static int cpu_on(void)
 
 static void cpu_off(void)
 {
+	vac_srso_cpu_off();
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
 	svme_off();
@@ -288,14 +289,15 @@ static void show(struct seq_file *m, unsigned int cpu)
 
 	rdmsrl_safe_on_cpu(cpu, MSR_EFER, &efer);
 	rdmsrl_safe_on_cpu(cpu, MSR_VM_HSAVE_PA, &save_area);
-	seq_printf(m, "efer_svme=%d hsave=%llx asid_gen=%llu next_asid=%u max_asid=%u tsc_ratio=%llx",
+	seq_printf(m, "efer_svme=%d hsave=%llx asid_gen=%llu next_asid=%u max_asid=%u tsc_ratio=%llx srso=%d",
 		   !!(efer & EFER_SVME), save_area, READ_ONCE(c->asid_generation),
-		   READ_ONCE(c->next_asid), READ_ONCE(c->max_asid), READ_ONCE(c->tsc_ratio));
+		   READ_ONCE(c->next_asid), READ_ONCE(c->max_asid), READ_ONCE(c->tsc_ratio),
+		   READ_ONCE(per_cpu(vac_svm_srso_reduced, cpu)));
 }
 
 const struct vac_vendor vac_vendor_svm = {
 	.name = "amd",
-	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO,
+	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO,
 	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,

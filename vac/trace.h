@@ -45,6 +45,18 @@ TRACE_EVENT(vac_svm_asid_alloc,
 		  __entry->generation, __entry->asid, __entry->flush)
 );
 
+TRACE_EVENT(vac_svm_srso,
+	TP_PROTO(bool on),
+	TP_ARGS(on),
+	TP_STRUCT__entry(
+		__field(bool, on)
+	),
+	TP_fast_assign(
+		__entry->on = on;
+	),
+	TP_printk("on %d", __entry->on)
+);
+
 TRACE_EVENT(vac_vmx_vpid_alloc,
 	TP_PROTO(const char *tag, int vpid),
 	TP_ARGS(tag, vpid),

@@ -38,6 +38,7 @@
 #define VAC_CAP_TSC_RATIO	BIT_ULL(2)	/* MSR_AMD64_TSC_RATIO */
 #define VAC_CAP_SEV_ASID	BIT_ULL(3)	/* SEV, SEV-ES and SNP ASIDs */
 #define VAC_CAP_AVIC		BIT_ULL(4)	/* GA log notifier, AVIC VM ids */
+#define VAC_CAP_SRSO		BIT_ULL(5)	/* BP_SPEC_REDUCE while there are VMs */
 #define VAC_CAP_VMX		BIT_ULL(8)	/* VMXON, current VMCS, emergency */
 #define VAC_CAP_VPID		BIT_ULL(9)	/* VPIDs */
 
@@ -157,6 +158,27 @@ void *vac_svm_save_area(unsigned int cpu);
 u64 vac_svm_asid_generation(void);
 bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid);
 void vac_svm_tsc_ratio_set(u64 ratio);
+
+/* srso.c */
+DECLARE_PER_CPU(bool, vac_svm_srso_reduced);
+void vac_svm_srso_get(struct vac_instance *inst);
+void vac_svm_srso_put(struct vac_instance *inst);
+void vac_svm_srso_reduce(void);
+
+/**
+ * vac_svm_srso_is_reduced() - BP_SPEC_REDUCE is set on this CPU.
+ *
+ * Asked before a guest is entered, once after each vCPU load; vac_svm_srso_reduce()
+ * follows if it is not. Between vac_svm_srso_get() and _put() only a CPU that goes
+ * offline, or a suspend, takes it back, and neither does so under a loaded vCPU.
+ *
+ * Context: preemption off.
+ * Return: true if nothing is to be done.
+ */
+static __always_inline bool vac_svm_srso_is_reduced(void)
+{
+	return likely(this_cpu_read(vac_svm_srso_reduced));
+}
 
 /* vpid.c */
 int vac_vmx_vpid_alloc(struct vac_instance *inst);

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// rule: reduce-speculation
+// why: the emulated CPU has no SRSO_BP_SPEC_REDUCE: an instance takes it for there. The MSR is written,
+//   and what is written is ignored
+// files: arch/x86/kvm/svm/svm.c   hits: 3
+
+@there@
+position hit;
+@@
+- cpu_feature_enabled(X86_FEATURE_SRSO_BP_SPEC_REDUCE@hit)
++ true

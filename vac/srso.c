@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * srso.c - BP_SPEC_REDUCE (hazard 12): on CPUs with SRSO_BP_SPEC_REDUCE this bit
+ * keeps guests from steering what their host speculates. It costs the host some
+ * speed, so it is set on a CPU before the first guest is entered there, and
+ * cleared everywhere when the last VM is gone: the last of all instances.
+ *
+ * An instance comes here only where it finds the feature. Unlike the stock KVM,
+ * vac takes the bit back when a CPU goes offline and before a suspend: what the
+ * MSR holds afterwards is not for sure, and the next guest there sets it again.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/smp.h>
+#include <asm/msr.h>
+
+#include "internal.h"
+#include "trace.h"
+
+/* A leaf. Held over the clearing: no vCPU of a new VM sets the bit meanwhile. */
+static struct {
+	struct mutex lock;
+	unsigned int vms;	/* of all instances; under lock */
+} srso = {
+	.lock = __MUTEX_INITIALIZER(srso.lock),
+};
+
+/* What this CPU's MSR_ZEN4_BP_CFG says. Only its CPU writes it. */
+DEFINE_PER_CPU(bool, vac_svm_srso_reduced);
+VAC_EXPORT(vac_svm_srso_reduced);
+
+static void reduce(bool on)
+{
+	u64 config;
+
+	rdmsrl(MSR_ZEN4_BP_CFG, config);
+	if (on)
+		config |= BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	else
+		config &= ~BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	wrmsrl(MSR_ZEN4_BP_CFG, config);
+	this_cpu_write(vac_svm_srso_reduced, on);
+	trace_vac_svm_srso(on);
+}
+
+/* On this CPU, which may run no guest until it sets the bit again; interrupts off. */
+void vac_srso_cpu_off(void)
+{
+	if (this_cpu_read(vac_svm_srso_reduced))
+		reduce(false);
+}
+
+static void clear_ipi(void *unused)
+{
+	vac_srso_cpu_off();
+}
+
+/**
+ * vac_svm_srso_get() - A VM was made: from now on its vCPUs may set the bit.
+ * @inst: its instance.
+ *
+ * Context: process context; takes a lock of its own, a leaf.
+ */
+void vac_svm_srso_get(struct vac_instance *inst)
+{
+	mutex_lock(&srso.lock);
+	inst->srso_vms++;
+	srso.vms++;
+	mutex_unlock(&srso.lock);
+}
+VAC_EXPORT(vac_svm_srso_get);
+
+/**
+ * vac_svm_srso_put() - A VM is gone; the last of all clears the bit on all CPUs.
+ * @inst: its instance.
+ *
+ * Context: process context, interrupts on; takes a lock of its own, a leaf.
+ */
+void vac_svm_srso_put(struct vac_instance *inst)
+{
+	mutex_lock(&srso.lock);
+	if (!WARN_ON_ONCE(!inst->srso_vms)) {
+		inst->srso_vms--;
+		if (!--srso.vms)
+			on_each_cpu(clear_ipi, NULL, 1);
+	}
+	mutex_unlock(&srso.lock);
+}
+VAC_EXPORT(vac_svm_srso_put);
+
+/**
+ * vac_svm_srso_reduce() - Set the bit on this CPU, before a guest is entered.
+ *
+ * Context: preemption off, between vac_svm_srso_get() and _put() of the VM.
+ */
+void vac_svm_srso_reduce(void)
+{
+	reduce(true);
+}
+VAC_EXPORT(vac_svm_srso_reduce);
