@@ -4,7 +4,8 @@
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
 the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
-instance, tests/mutants/<name>.naive, is a or b or both, built without some rules. Each says with
+instance, tests/mutants/<name>.naive, is a or b or both, built without some rules; or those that
+"tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
 "machine: amd", "intel" or "amd intel" where that is tried (no such line: amd).
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
@@ -46,10 +47,12 @@ class Mutant:
         place.mkdir(parents=True, exist_ok=True)
         made = self.naive(kver, ours, place) if "without" in self.head else \
             self.mutated(kver, ours, place)
-        for module in ours.glob("*.ko"):
-            if module.name not in made:
-                (place / module.name).unlink(missing_ok=True)
-                (place / module.name).symlink_to(module)
+        for module in ours.rglob("*.ko"):
+            mine = place / module.relative_to(ours)
+            if mine not in made:
+                mine.parent.mkdir(exist_ok=True)
+                mine.unlink(missing_ok=True)
+                mine.symlink_to(module)
         return place
 
     def mutated(self, kver, ours, place):
@@ -67,17 +70,19 @@ class Mutant:
         # Else the loader refuses the instances, and any scenario would notice that.
         if crcs(place / f"{module}.symvers") != crcs(ours / f"{module}.symvers"):
             raise self.refuse("it changes the CRCs of vac's exports; are the modules current?")
-        return [f"{module}.ko"]
+        return [place / f"{module}.ko"]
 
     def naive(self, kver, ours, place):
         without = [word for rule in self.head["without"].split() for word in ("--without", rule)]
+        patch = ["--patch", ROOT / self.head["patch"]] if "patch" in self.head else []
         made = []
-        for tag, release in (("a", "newest"), ("b", "oldest")):
-            if tag in self.head.get("tags", "a b").split():
-                made.append(f"kvm-{tag}.ko")
-                (place / made[-1]).unlink(missing_ok=True)
-                build("instance", "--kernel", kver, "--tag", tag, "--from", release,
-                      "--vac", ours / "vac.ko", "--out", place / made[-1], *without)
+        for tag in self.head.get("tags", "a b").split():
+            made.append(place / self.head.get("folder", "") / f"kvm-{tag}.ko")
+            made[-1].parent.mkdir(exist_ok=True)
+            made[-1].unlink(missing_ok=True)
+            build("instance", "--kernel", kver, "--tag", tag,
+                  "--from", "newest" if tag.endswith("a") else "oldest",
+                  "--vac", ours / "vac.ko", "--out", made[-1], *patch, *without)
         return made
 
 
