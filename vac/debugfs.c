@@ -71,11 +71,19 @@ static int uret_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(uret);
 
+static int vfio_show(struct seq_file *m, void *unused)
+{
+	vac_vfio_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vfio);
+
 void __init vac_debugfs_init(void)
 {
 	dir = debugfs_create_dir("vac", NULL);
 	debugfs_create_file("cpus", 0400, dir, NULL, &cpus_fops);
 	debugfs_create_file("uret", 0400, dir, NULL, &uret_fops);
+	debugfs_create_file("vfio", 0400, dir, NULL, &vfio_fops);
 }
 
 void vac_debugfs_exit(void)

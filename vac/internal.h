@@ -6,7 +6,7 @@
  *   vac.lock (mutex)      instances, users, default; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
- * srso.lock, a mutex, is alone: KVM holds what it likes outside, nothing is taken inside.
+ * srso.lock, a mutex, and vfio.lock, a spinlock, are leaves; KVM and VFIO hold what they like around.
  * Lists are RCU lists: hotplug, suspend, NMI and crash paths walk them with no
  * lock. Hotplug callbacks run under cpus_write_lock(), which excludes every
  * writer, since all of them hold cpus_read_lock().
@@ -132,6 +132,9 @@ void vac_uret_cpu_off(void);
 bool vac_uret_registered(unsigned int cpu);
 unsigned int vac_uret_slots(void);
 u32 vac_uret_read(unsigned int slot, unsigned int cpu, u64 *host, u64 *current_value);
+
+/* vfio.c */
+void vac_vfio_show(struct seq_file *m);
 
 /* svm.c */
 unsigned int vac_svm_asids(struct vac_instance *inst);

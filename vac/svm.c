@@ -297,7 +297,8 @@ static void show(struct seq_file *m, unsigned int cpu)
 
 const struct vac_vendor vac_vendor_svm = {
 	.name = "amd",
-	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO,
+	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO |
+			VAC_CAP_VFIO,
 	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,

@@ -21,7 +21,7 @@ static const struct {
 } capability_names[] = {
 	{ VAC_CAP_SVM, "svm" }, { VAC_CAP_ASID, "asid" }, { VAC_CAP_TSC_RATIO, "tsc-ratio" },
 	{ VAC_CAP_SEV_ASID, "sev-asid" }, { VAC_CAP_AVIC, "avic" }, { VAC_CAP_SRSO, "srso" },
-	{ VAC_CAP_VMX, "vmx" }, { VAC_CAP_VPID, "vpid" },
+	{ VAC_CAP_VMX, "vmx" }, { VAC_CAP_VPID, "vpid" }, { VAC_CAP_VFIO, "vfio" },
 };
 
 static ssize_t show_capabilities(char *buf, u64 bits)

@@ -264,7 +264,7 @@ static void show(struct seq_file *m, unsigned int cpu)
 
 const struct vac_vendor vac_vendor_vmx = {
 	.name = "intel",
-	.capabilities = VAC_CAP_VMX | VAC_CAP_VPID,
+	.capabilities = VAC_CAP_VMX | VAC_CAP_VPID | VAC_CAP_VFIO,
 	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,

@@ -41,8 +41,10 @@
 #define VAC_CAP_SRSO		BIT_ULL(5)	/* BP_SPEC_REDUCE while there are VMs */
 #define VAC_CAP_VMX		BIT_ULL(8)	/* VMXON, current VMCS, emergency */
 #define VAC_CAP_VPID		BIT_ULL(9)	/* VPIDs */
+#define VAC_CAP_VFIO		BIT_ULL(16)	/* VFIO's references to VMs */
 
 struct file_operations;
+struct kvm;
 struct module;
 struct vac_instance;
 
@@ -148,6 +150,13 @@ void vac_perf_unregister(struct vac_instance *inst);
 int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu),
 		       int (*offline)(unsigned int cpu));
 void vac_clock_unregister(struct vac_instance *inst);
+
+/* vfio.c; get and put are for vac-vfio.ko, as whose kvm_get_kvm_safe() and kvm_put_kvm() VFIO finds them */
+int vac_vfio_add(struct vac_instance *inst, struct kvm *kvm, bool (*get)(struct kvm *kvm),
+		 void (*put)(struct kvm *kvm));
+void vac_vfio_del(struct vac_instance *inst, struct kvm *kvm);
+bool vac_vfio_get(struct kvm *kvm);
+void vac_vfio_put(struct kvm *kvm);
 
 /* uret.c */
 int vac_uret_add(u32 msr);

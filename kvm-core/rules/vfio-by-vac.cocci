@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// rule: vfio-by-vac
+// why: later VFIOs find KVM by name, and that is vac: it must know whose VM it is before VFIO hears of it, and
+//   until VFIO hears of it no more. Not under the lock: the first call may load a module
+// hazard: 21
+// files: virt/kvm/vfio.c   hits: 2
+// when: virt/kvm/vfio.c has kvm_vfio_file_is_valid
+
+@add@
+position hit;
+identifier dev, kv, ret;
+@@
+ static int kvm_vfio_file_add(struct kvm_device *dev, ...)
+ {
+ 	...
++ 	ret = vac_vfio_add(kvm_vac, dev->kvm, kvm_get_kvm_safe, kvm_put_kvm);
++ 	if (ret)
++ 		goto out_fput;
+ 	mutex_lock@hit(&kv->lock);
+ 	...
+ 	return ret;
+ }
+
+@del@
+position hit;
+identifier dev, kv;
+@@
+ static void kvm_vfio_release(struct kvm_device *dev)
+ {
+	struct kvm_vfio *kv = dev->private;
+ 	...
++ 	vac_vfio_del(kvm_vac, dev->kvm);
+ 	kfree@hit(kv);
+ 	...
+ }
