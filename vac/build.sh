@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run a module's build; when it fails, the last line says what it lacked.
+# Run a module's build; when it fails, the last line says what it lacked. When that is more than
+# one thing, each has a line above it, "MODULE: lacks: ...", twenty at most.
 #
 # usage: build.sh MODULE COMMAND... [KBUILD_EXTRA_SYMBOLS=FILE]
 #
@@ -15,8 +16,10 @@ refuse() {
 	exit 2
 }
 
+folder=
 for word; do
 	case $word in
+	M=*) folder=${word#*=}/ ;;
 	KBUILD_EXTRA_SYMBOLS=*)
 		[ -f "${word#*=}" ] ||
 			refuse "multi-kvm is not installed for it (no ${word#*=})"
@@ -32,15 +35,23 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 status=0
-{ { { "$@" 2>&1; echo "$?" >&3; } | tee "$log" >&4; } 3>&1 | { read -r code; exit "$code"; }; } \
+{ { { "$@" -k 2>&1; echo "$?" >&3; } | tee "$log" >&4; } 3>&1 | { read -r code; exit "$code"; }; } \
 	4>&1 || status=$?
 [ "$status" -ne 0 ] || exit 0
 
-first=$(sed -n \
+# Each once, by what it says before the place; what follows from something else comes later.
+lacks=$(sed -n \
+	-e "s|$folder||" \
 	-e 's/^ERROR: modpost: "\(vac_[^"]*\)" \[.*\] undefined!.*/this multi-kvm has no \1()/p' \
 	-e 's/^ERROR: modpost: "\([^"]*\)" \[.*\] undefined!.*/the kernel does not export \1/p' \
 	-e 's/^\(.*\): error: implicit declaration of function .\([A-Za-z0-9_]*\).*/the kernel has no \2() (\1)/p' \
 	-e 's/^\(.*\): fatal error: \(.*\): No such file.*/the kernel has no header \2 (\1)/p' \
 	-e "s/^ld: .*: \(multiple definition of .*\);.*/\1/p" \
-	-e 's/^\(.*\): error: \(.*\)/\2 (\1)/p' "$log" | head -n 1)
-refuse "${first:-see the messages above}"
+	-e 's/^\(.*\): error: \(.*\)/\2 (\1)/p' "$log" |
+	awk '{ what = $0; sub(/ \([^()]*\)$/, "", what) } !seen[what]++')
+count=$(echo "$lacks" | wc -l)
+if [ "$count" -gt 1 ]; then
+	echo "$lacks" | head -n 20 | sed "s/^/$module: lacks: /" >&2
+	refuse "$(echo "$lacks" | head -n 1), and $((count - 1)) more"
+fi
+refuse "${lacks:-see the messages above}"

@@ -1,0 +1,119 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# An instance that needs what its target kernel lacks is not built: each such thing is named, by
+# kind, with the place that needs it and the first or last release of the archive that has it.
+# On the fleet, where there is no archive to ask, the package's own build names each as well.
+# It failed when make ran without -k (one thing named), when missing headers were not made up
+# (what hides behind them), when what follows from something else was kept (trace_kvm_...), and
+# when options were not compared (CONFIG_MITIGATION_RETPOLINE, whose loss nothing else shows).
+
+import difflib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "rewrite"))
+
+from tap import ROOT, Tap, run  # noqa: E402
+from mkvm.missing import Archive, Missing  # noqa: E402
+
+FILE = "virt/kvm/binary_stats.c"
+DOCTORED = ("\nint doctored(void);\nint doctored(void)\n{\n"
+            "\treturn no_such_helper(NO_SUCH_FLAG) + msr_set_bit(0, 0);\n}\n")
+TINY = """#include <linux/module.h>
+#include <linux/no_such_header.h>
+void one(void) { no_such_function(1); }
+void two(void) { no_such_function(NO_SUCH_NAME); }
+MODULE_LICENSE("GPL");
+"""
+
+
+def kernels(series):
+    """The kernels of a series that have headers, newest first."""
+    listed = json.loads(run("scripts/sources", "list", "--json")[1])["kernels"]
+    return [one for one in listed if one["headers"] and one["release"].startswith(f"{series}.")]
+
+
+def across(tap, target, snapshot, release):
+    """KVM of a newer series, and something nobody has, on an older kernel."""
+    source = Path(run("scripts/snapshot", snapshot)[1])
+    text = (source / FILE).read_text()
+    patch = tap.folder / "doctored.patch"
+    patch.write_text("".join(difflib.unified_diff(
+        text.splitlines(True), (text + DOCTORED).splitlines(True), f"a/{FILE}", f"b/{FILE}")))
+    out = tap.folder / "kvm-missing.ko"
+    run("scripts/build", "vac", "--kernel", target["kver"])
+    status, _, err = run("scripts/build", "instance", "--kernel", target["kver"], "--tag",
+                         "missing", "--from", snapshot, "--patch", patch, "--out", out)
+    tap.ok(status == 3 and not out.exists(), "it is refused", f"status {status}", err)
+    tap.has(err, [f"KVM of {snapshot} needs", target["kver"], "next: a snapshot of series 6.1"],
+            "the report says what is wanted where, and what to do")
+    for kind, text in (("header", "header linux/wordpart.h  (arch/x86/kvm/mmu/mmu.c:"),
+                       ("function behind a missing header", "vhost_task_create()  ("),
+                       ("macro", "X86_FEATURE_SRSO_BP_SPEC_REDUCE  ("),
+                       ("member", "struct cpuinfo_x86: member x86_vfm  ("),
+                       ("prototype", "get_user_pages() with other arguments  ("),
+                       ("export", f"export of msr_set_bit()  ({FILE}"),
+                       ("option", "option CONFIG_MITIGATION_RETPOLINE  (")):
+        tap.ok(re.search(rf"^  {re.escape(text)}[^()]*\): first in {re.escape(release)}$", err,
+                         re.M), f"{kind}: it is named, and the first release that has it", text,
+               *re.findall(rf".*{re.escape(text.partition('(')[0])}.*", err))
+    for text in ("no_such_helper()", "NO_SUCH_FLAG"):
+        tap.ok(re.search(rf"^  {re.escape(text)}  \({FILE}:\d+\): in no kernel of the archive$",
+                         err, re.M), f"{text}, which nobody has, is said to be nowhere", err)
+    tap.ok(not re.search(r"^  (trace_)?kvm_", err, re.M), "nothing of KVM's own is named", err)
+    lines = re.findall(r"^  (?!next:)(.*?)  \(", err, re.M)
+    tap.ok(len(lines) == len(set(lines)), "each has one line", *sorted(lines))
+
+
+def backwards(tap, target, newest):
+    """What went away between two series."""
+    kdir = run("scripts/sources", "headers", target["kver"])[1]
+    archive = Archive(target["kver"], kdir)
+    reference = archive.of(newest)
+    for kind, name, of in (("header", "asm/virtext.h", None), ("function", "follow_pte", None),
+                           ("member", "change_pte", "mmu_notifier_ops"),
+                           ("arguments", "eventfd_signal", None),
+                           ("option", "CONFIG_RETPOLINE", None)):
+        said = archive.who_has(Missing(kind, name, of, ["x.c:1"]), reference)
+        tap.ok(said == f"last in {newest['release']}", f"{name} is gone, and since when", said)
+
+
+def fleet(tap, target):
+    """The package's own build, with nothing but make and a shell."""
+    folder = tap.folder / "kvm-tiny"
+    folder.mkdir()
+    (folder / "one.c").write_text(TINY)
+    (folder / "Kbuild").write_text("obj-m := kvm-tiny.o\nkvm-tiny-y := one.o two.o\n")
+    (folder / "two.c").write_text(TINY.replace("#include <linux/no_such_header.h>\n", "")
+                                  .replace("one(", "three(").replace("two(", "four("))
+    kdir = run("scripts/sources", "headers", target["kver"])[1]
+    status, _, err = run("sh", ROOT / "vac/build.sh", "kvm-tiny", "make", "-C", kdir,
+                         f"M={folder}", "modules")
+    lines = [line for line in err.splitlines() if line.startswith("kvm-tiny: ")]
+    tap.ok(status == 2 and len(lines) == 4, "on the fleet it is not built either",
+           f"status {status}", err)
+    tap.ok(sorted(re.sub(r":\d+:\d+\)$", ")", line) for line in lines[:-1])
+           == sorted(["kvm-tiny: lacks: the kernel has no header linux/no_such_header.h (one.c)",
+                      "kvm-tiny: lacks: the kernel has no no_such_function() (two.c)",
+                      "kvm-tiny: lacks: 'NO_SUCH_NAME' undeclared (first use in this function)"
+                      " (two.c)"]), "each is named once, with its place", *lines)
+    tap.ok(re.match(r"kvm-tiny: not built for this kernel: .*, and 2 more$", lines[-1]),
+           "the last line has the first and how many", lines[-1])
+
+
+def main():
+    tap = Tap()
+    older, newer = kernels("6.1"), kernels("6.12")
+    os.environ.pop("KVER", None)
+    fleet(tap, older[0])
+    backwards(tap, newer[0], older[0])
+    across(tap, older[0], run("scripts/sources", "releases", "newest", "--series", "6.12")[1],
+           newer[-1]["release"])
+    tap.done()
+
+
+main()
