@@ -56,6 +56,9 @@ def take(name, out=None):
     if makefile is None:
         raise Refused(f"{name} is no kernel source: it has no top Makefile")
     version = source.version(makefile)
+    if ".".join(version.split(".")[:2]) not in house.series():
+        raise Refused(f"{name} is Linux {version}, of no supported series"
+                      f"\n  there is: {' '.join(house.series())}")
     manifest.check(files)
     files = {path: content for path, content in files.items() if manifest.wants(path)}
     sum_ = digest.of_tree(files)

@@ -135,6 +135,9 @@ def main():
     tap.refused(other, 3, "a tarball of something else", "no top Makefile")
     other.write_bytes(call("tar", "-c", "-C", top, "debian"))
     tap.refused(other, 3, "a tarball with some other Makefile", "names no kernel version")
+    tree.replace(top / "newer", tap.files | {"Makefile": MAKEFILE.replace(b"= 1\n", b"= 2\n")})
+    tap.refused(top / "newer", 3, "a kernel of another series",
+                "newer is Linux 6.2.999, of no supported series", "6.1")
     other.write_bytes(b"release notes\n" * 100)
     tap.refused(other, 3, "a file that is no archive", f"{other} cannot be read")
     other.write_bytes(b"")
