@@ -246,13 +246,15 @@ ok "autoinstall after it has nothing to do" quiet
 # A doctored snapshot; the installed version must stay.
 cp -R "$root/work/package" "$root/work/doctored"
 sed -i "s/$version/9.doctored/g" "$root/work/doctored/dkms.conf"
-echo 'int doctored(void); int doctored(void) { return no_such_helper(); }' \
+echo 'int doctored(void); int doctored(void) { return no_such_helper() + nor_this_one(); }' \
 	>>"$root/work/doctored/virt/kvm/binary_stats.c"
 run $install a --package /work/doctored --kernel "$kernel"
 ok "a doctored package is not installed" test "$status" -eq 4
 ok "the first line names interface and file" grep -q \
 	'^install: kvm-a: not built for this kernel: the kernel has no no_such_helper() (.*binary_stats.c:' "$said"
-ok "and it is the log's last line" test "install: $(tail -n 1 \
+ok "and so is each other, with its place" \
+	grep -q '^  the kernel has no nor_this_one() (.*binary_stats.c:' "$said"
+ok "and the first is the log's last line" test "install: $(tail -n 1 \
 	"$root/var/lib/dkms/kvm-a/9.doctored/build/make.log")" = "$(grep -m1 ^install: "$said")"
 run dkms status kvm-a
 ok "the version before it is still installed" says "kvm-a/$version, $kernel, x86_64: installed"
