@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from . import disassembly, elf
+from . import disassembly, elf, gate, house
 from .failure import NotFound, Refused
 
 
@@ -25,8 +25,14 @@ def read_lists(paths):
     return hooks
 
 
+def house_lists():
+    """What the lists of the repository say."""
+    return read_lists([house.ROOT / part / gate.HOOKS for part in house.PARTS])
+
+
 def audit(path, hooks, strict=False):
     """(findings, notes) of one module."""
+    known = gate.Known()
     module = elf.Object(path)
     information = module.modinfo()
     symbols = list(module.symbols())
@@ -41,6 +47,9 @@ def audit(path, hooks, strict=False):
     for name in sorted({one.name for one in symbols if one.section == elf.UNDEFINED}):
         if name in hooks:
             report(name, f"uses {name}")
+        elif not name.startswith("vac_") and known.suspicious(name):
+            findings.append(f"imports {name}, which may be a hook, and nobody has looked at it: "
+                            f"no {gate.HOOKS} and no {gate.LOOKED_AT} has it")
 
     instructions = {name[1:] for name in hooks if name[0] == "%" and ":" not in name}
     registers = {int(name.split(":")[1], 16) for name in hooks if name.startswith("%wrmsr:")}

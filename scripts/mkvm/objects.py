@@ -51,6 +51,27 @@ def kbuild(files, module):
     return "\n".join(out) + "\n"
 
 
+def lists(files, path=X86_LIST):
+    """(make file, line, kvm or vendor, condition or "always", object) of every object listed."""
+    inside = []
+    for number, line in _lines(files[path]):
+        code = line.split("#")[0].strip()
+        if match := re.match(r"(ifdef|ifndef|ifeq|ifneq) (.*)", code):
+            inside.append(match[2] if match[1] == "ifdef" else code)
+        elif code == "else" and inside:
+            inside[-1] = f"not {inside[-1]}"
+        elif code == "endif" and inside:
+            inside.pop()
+        elif re.match(r"include .*/Makefile\.kvm$", code):
+            yield from lists(files, CORE_LIST)
+        elif match := LIST.match(code):
+            owner, when, _, words = match.groups()
+            conditions = inside + ([when[2:-1]] if when != "y" else [])
+            for word in words.split():
+                yield (path, number, owner, " and ".join(conditions) or "always",
+                       _compose(word, files))
+
+
 def _translate(path, files, module):
     out, in_recipe = [], False
     for number, line in _lines(files[path]):

@@ -8,7 +8,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import cocci, digest, edit, package, private, tree
+from . import audit, cocci, digest, edit, gate, package, private, tree
 from .failure import Refused, Usage
 from .manifest import Manifest
 from .patch import Patch
@@ -20,8 +20,11 @@ TAG = re.compile(r"(?!none$)[a-z][a-z0-9_]{0,23}")     # "none" unsets the defau
 WORKERS = 2
 
 
-def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKERS):
-    """Make the package kvm-<tag>-<version> below out; return its folder."""
+def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKERS, gated=True):
+    """Make the package kvm-<tag>-<version> below out; return its folder.
+
+    Only a naive instance, which lacks a rule, is made without the gate.
+    """
     if not TAG.fullmatch(tag):
         raise Usage(f"{tag} is no tag: a letter, then up to 23 of a-z 0-9 _")
     snapshot = Snapshot(folder)
@@ -34,6 +37,8 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
                                    digest.of_tree(glue))
     renamed, kept = private.choose(result, store)
+    if gated:
+        gate.check(result, {*renamed, *kept}, audit.house_lists())
     version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed)
     made["rewrite.diff"] = difference(snapshot.files, result)
     made["PROVENANCE"] = provenance(snapshot, patches, used, skipped, glue, rules_digest, kept)

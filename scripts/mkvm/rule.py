@@ -101,6 +101,8 @@ class Rule:
         if words[0] == "with" and len(words) == 2:
             paths = [path for path in sorted(files) if path.endswith((".c", ".h"))
                      and words[1] in tokens.names(files[path])]
+            if not paths:
+                raise self.refuse(f"no file of the snapshot has {words[1]}")
         else:
             for word in words:
                 path = self._path(word, files)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # A snapshot in which a rule would hit less or more than it says, or in which Coccinelle cannot
-# read what a rule is about, is refused: rule, file and count are named, and nothing is made.
+# read what a rule is about, is refused: rule, file and count are named, and nothing is made. What
+# no rule is about is the matter of drift-is-refused.
 # It failed when the comparison of hits was left out (renamed and doubled function), when the
 # gate() of unread regions was (asm goto, #define), and when Snapshot.check() was (extra file).
 
@@ -15,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tap import Tap, doctored, rewrite, snapshot  # noqa: E402
 
 SVM = "arch/x86/kvm/svm/svm.c"
-FUNCTION = "svm_hardware_disable"
+OTHER = "arch/x86/kvm/svm/nested.c"
+FUNCTIONS = ("svm_hardware_disable", "svm_disable_virtualization_cpu")   # 6.1; since 6.12
 
 
 def function(text, name):
@@ -28,7 +30,8 @@ def main():
     tap = Tap()
     true = snapshot()
     svm = (true / SVM).read_text()
-    body = function(svm, FUNCTION)
+    name = next(one for one in FUNCTIONS if one in svm)
+    body = function(svm, name)
     out = tap.folder / "out"
 
     status, said, err = rewrite(true, out)
@@ -43,19 +46,24 @@ def main():
                f"missing: {missing}", err)
 
     counted = rf"rule [\w-]+: {re.escape(SVM)}: expected (\d+) hits, found (?!\1\b)\d+"
-    refused({SVM: svm.replace(FUNCTION, "svm_hardware_off").encode()},
+    refused({SVM: svm.replace(name, "svm_hardware_off").encode()},
             "a function that a rule is for and that is renamed", counted)
     refused({SVM: svm.replace(body, body + "\n" + body).encode()},
             "a function that a rule is for and that is there twice", counted)
+    refused({SVM: svm.replace(body, f"void {name}(void);\n").encode(),
+             OTHER: ((true / OTHER).read_text() + body.replace("static ", "", 1)).encode()},
+            "a function that a rule is for and whose body is in another file", counted)
     broken = body.replace("\n{\n", '\n{\n\tasm goto("1: nop" : : : : fault);\nfault:\n', 1)
     refused({SVM: svm.replace(body, broken).encode()},
             "a function that a rule is for and that Coccinelle cannot read",
-            rf"rule [\w-]+: {re.escape(SVM)}:\d+ \([^)]*{FUNCTION}[^)]*\): Coccinelle cannot read")
-    refused({SVM: svm.replace(body, f"#define OFF() {FUNCTION}()\n{body}").encode()},
+            rf"rule [\w-]+: {re.escape(SVM)}:\d+ \([^)]*{name}[^)]*\): Coccinelle cannot read")
+    refused({SVM: svm.replace(body, f"#define OFF() {name}()\n{body}").encode()},
             "a #define whose body mentions what a rule is for",
             rf"rule [\w-]+: {re.escape(SVM)}:\d+: the body of #define OFF")
     refused({"virt/kvm/surprise.c": b"int surprise;\n"},
             "a file that no manifest knows", r"no manifest knows virt/kvm/surprise\.c")
+    refused({"arch/x86/kvm/vmx/surprise.h": b"\n"}, "a header, too",
+            r"no manifest knows arch/x86/kvm/vmx/surprise\.h")
     refused({"virt/kvm/kvm_mm.h": None}, "a file that is missing",
             r"lacks virt/kvm/kvm_mm\.h")
     makefile = (true / "arch/x86/kvm/Makefile").read_bytes()
