@@ -12,6 +12,8 @@
 #   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
 #   uninstall left the udev rule          the list of files before and after differed
 #   modprobe.d was empty                  the CPU's alias loaded kvm_amd
+#   the audit was not asked               what it finds was installed
+#   its version was not removed           dkms had kvm-tiny/2.3 as built
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
@@ -221,6 +223,24 @@ ok "a newer one on a changed vac, too" test "$(cat "$said")" = \
 multi-kvm/1.0, $kernel, x86_64: installed"
 run modinfo -k "$kernel" -F another vac
 ok "and the changed vac is what is installed" says vac
+
+# From a source, whose snapshot and rewrite are these two here, so is the audit.
+stub() { printf '#!/bin/sh\n%s\n' "$2" >"$root/work/scripts/$1" && chmod 755 "$root/work/scripts/$1"; }
+tiny 2.3 "" /work
+stub snapshot 'echo a snapshot'
+stub rewrite 'echo /work/kvm-tiny-2.3'
+# shellcheck disable=SC2016	# the stub's own
+stub audit 'echo "# a note"; echo "$1: hazard 2: uses it"; test ! -s "$1" || exit 3'
+run $install tiny --from 6.1.999 --kernel "$kernel"
+ok "what the audit finds is not installed" test "$status" -eq 3
+ok "the finding is told" says "install: kvm-tiny.ko: hazard 2: uses it"
+run dkms status kvm-tiny
+ok "the version before it stays, and nothing else" test "$(cat "$said")" = \
+	"kvm-tiny/2.2, $kernel, x86_64: installed" -a ! -e "$root/usr/src/kvm-tiny-2.3"
+# shellcheck disable=SC2016
+stub audit 'test -s "$1"'
+run $install tiny --from 6.1.999 --kernel "$kernel"
+ok "what it finds to be clean is" test "$status" -eq 0 -a -d "$root/usr/src/kvm-tiny-2.3"
 run $install tiny --uninstall
 ok "uninstall of the last instance takes vac along" same_files
 
