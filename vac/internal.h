@@ -6,7 +6,8 @@
  *   vac.lock (mutex)      instances, users, default; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
- * srso.lock, a mutex, and vfio.lock, a spinlock, are leaves; KVM and VFIO hold what they like around.
+ *   srso.lock (mutex)     a leaf, see srso.c
+ *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
  * Lists are RCU lists: hotplug, suspend, NMI and crash paths walk them with no
  * lock. Hotplug callbacks run under cpus_write_lock(), which excludes every
  * writer, since all of them hold cpus_read_lock().

@@ -19,8 +19,8 @@
 
 /* A leaf. Held over the clearing: no vCPU of a new VM sets the bit meanwhile. */
 static struct {
-	struct mutex lock;
-	unsigned int vms;	/* of all instances; under lock */
+	struct mutex lock;	/* of vms */
+	unsigned int vms;	/* of all instances */
 } srso = {
 	.lock = __MUTEX_INITIALIZER(srso.lock),
 };

@@ -42,8 +42,8 @@ struct vm {
 
 /* A leaf; VFIO holds a spinlock around vac_vfio_get(). */
 static struct {
-	spinlock_t lock;
-	struct list_head vms;	/* and all in it; under lock */
+	spinlock_t lock;	/* of vms and all in it */
+	struct list_head vms;
 } vfio = {
 	.lock = __SPIN_LOCK_UNLOCKED(vfio.lock),
 	.vms = LIST_HEAD_INIT(vfio.vms),

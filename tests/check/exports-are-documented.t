@@ -37,7 +37,8 @@ def problems(path, content, header):
         for key in ["Context"] + ["Return"] * returns:
             if not re.search(rf"^ \* {key}:", comment[0], re.M):
                 yield f"{where}() does not say '{key}:'; next: add it to its kernel-doc"
-        if name not in header:
+        # VFIO's two names are declared in a header of KVM's, for nobody to link.
+        if name not in header and path != "vac/vfio_names.c":
             yield f"{where} is not declared in vac/include/vac.h; next: declare it"
 
 

@@ -36,6 +36,7 @@ def build():
     if status:
         return None, err
     rows = [line.split("\t") for line in out.with_suffix(".symvers").read_text().splitlines()]
+    rows = [row for row in rows if row[2].endswith("/vac")]
     return rows[0][2] + ".o", [row[1] for row in rows]
 
 

@@ -151,7 +151,7 @@ int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu
 		       int (*offline)(unsigned int cpu));
 void vac_clock_unregister(struct vac_instance *inst);
 
-/* vfio.c; get and put are for vac-vfio.ko, as whose kvm_get_kvm_safe() and kvm_put_kvm() VFIO finds them */
+/* vfio.c; get and put are for vac-vfio.ko, which gives them the names that VFIO looks for */
 int vac_vfio_add(struct vac_instance *inst, struct kvm *kvm, bool (*get)(struct kvm *kvm),
 		 void (*put)(struct kvm *kvm));
 void vac_vfio_del(struct vac_instance *inst, struct kvm *kvm);

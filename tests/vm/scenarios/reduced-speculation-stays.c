@@ -81,8 +81,8 @@ static void ok_seen(int cpu, int set, int cleared, const char *when)
 	int s, c;
 
 	seen(cpu, &s, &c);
-	if (!ok(s == set && c == cleared, "CPU %d: set %d times, cleared %d times, %s", cpu,
-		set, cleared, when))
+	if (!ok(s == set && c == cleared, "CPU %d: set %d times, cleared %d times, %s",
+		cpu, set, cleared, when))
 		diag("  set %d times, cleared %d times", s, c);
 }
 

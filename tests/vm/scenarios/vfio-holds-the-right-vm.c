@@ -126,7 +126,8 @@ static void ok_held(const char *want, const char *when)
 	char line[100] = "";
 
 	sys_read(line, sizeof(line), "/sys/kernel/debug/vac/vfio");
-	if (!ok(!strcmp(line, want), "VFIO knows of %s, %s", *want ? want : "no VM", when))
+	if (!ok(!strcmp(line, want), "VFIO knows of %s, %s", *want ? want : "no VM",
+		when))
 		diag("  %s", *line ? line : "of no VM");
 }
 
