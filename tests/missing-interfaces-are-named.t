@@ -5,7 +5,7 @@
 # kind, with the place that needs it and the first or last release of the archive that has it.
 # On the fleet, where there is no archive to ask, the package's own build names each as well.
 # It failed when make ran without -k (one thing named), when missing headers were not made up
-# (what hides behind them), when what follows from something else was kept (trace_kvm_...), and
+# (what hides behind them), when what follows from something else was kept (kvm_rebooting), and
 # when options were not compared (CONFIG_MITIGATION_RETPOLINE, whose loss nothing else shows).
 
 import difflib
