@@ -8,7 +8,7 @@ MACHINE ?= both
 export MACHINE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance demo test check bench install uninstall clean
+.PHONY: help setup vac instance demo test matrix check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -23,7 +23,8 @@ help: ## this list
 	@echo "          (linux-6.1.192.tar.xz), or a git repository and revision (GITDIR#v6.1.192)"
 	@echo "  PATCHES= unified diffs or semantic patches on top of it, in order"
 	@echo "  ONLY=   one test by its name, for example two-instances-run-guests"
-	@echo "  MACHINE= where demo (default: amd), tests and bench (default: both) run: amd, intel, both"
+	@echo "  MACHINE= where demo (default: amd), tests, matrix and bench (default: both) run: amd,"
+	@echo "          intel, both"
 	@echo
 	@echo "  Which releases and kernels there are: scripts/sources list"
 
@@ -44,6 +45,9 @@ demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machi
 test: ## all tests, or ONLY=...
 	@scripts/setup check
 	@tests/run $(ONLY)
+
+matrix: setup ## every release built and run on a stock kernel of its series; or ONLY=<release>
+	@tests/matrix/run $(ONLY)
 
 check: ## the quick checks of the sources, in seconds
 	@tests/check/run
