@@ -8,7 +8,7 @@ MACHINE ?= both
 export MACHINE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance demo test matrix check bench install uninstall clean
+.PHONY: help setup vac instance demo test test-all matrix check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -42,9 +42,13 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
 
-test: ## all tests, or ONLY=...
+test: ## all claims, with a sample of the releases and the mutants of one series; or ONLY=...
 	@scripts/setup check
 	@tests/run $(ONLY)
+
+test-all: ## all claims, all mutants, all releases: some two hours
+	@scripts/setup check
+	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 
 matrix: setup ## every release built and run on a stock kernel of its series; or ONLY=<release>
 	@tests/matrix/run $(ONLY)

@@ -40,10 +40,10 @@ class Mutant:
     def refuse(self, why):
         return failure.Refused(f"mutant {self.name}: {why}")
 
-    def modules(self, kver):
+    def modules(self, machine, kver):
         """A folder of modules like everybody's, but for those with the defect."""
         ours = ROOT / "build/test" / kver
-        place = ROOT / "build/test/mutants" / self.name / kver
+        place = ROOT / "build/test/mutants" / machine / self.name / kver
         place.mkdir(parents=True, exist_ok=True)
         made = self.naive(kver, ours, place) if "without" in self.head else \
             self.mutated(kver, ours, place)
@@ -91,17 +91,23 @@ def crcs(symvers):
 
 
 def build(*arguments):
-    subprocess.run([ROOT / "scripts/build", *arguments], check=True, stdout=subprocess.DEVNULL)
+    # The machine that runs meanwhile comes first.
+    subprocess.run(["nice", "-n", "5", ROOT / "scripts/build", *arguments], check=True,
+                   stdout=subprocess.DEVNULL)
 
 
-def run(mutant, machine, kver):
-    """What the scenario said against it, or None if it noticed nothing."""
+def make(mutant, machine, kver):
     if not (ROOT / mutant.scenario).exists():
         raise mutant.refuse(f"there is no {mutant.scenario}")
+    return mutant.modules(machine, kver)
+
+
+def run(mutant, machine, kver, modules):
+    """What the scenario said against it, or None if it noticed nothing."""
     done = subprocess.run(
-        [ROOT / "tests/one", f"{machine}:{mutant.scenario}",
-         "--keep", ROOT / "build/vm" / machine / f"mutant-{mutant.name}"],
-        env=os.environ | {"MODULES": str(mutant.modules(kver)), "KVER": kver, "ONCE": "1"},
+        [ROOT / "tests/one", f"{machine}:{mutant.scenario}", "--first-failure",
+         "--keep", ROOT / "build/vm" / kver / machine / f"mutant-{mutant.name}"],
+        env=os.environ | {"MODULES": str(modules), "KVER": kver, "ONCE": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if not done.returncode:
         return None
@@ -122,11 +128,11 @@ def main(names):
             if wanted in (machine, "both")]
     print(f"1..{len(jobs)}", flush=True)
     failed = 0
-    with ThreadPoolExecutor(1) as pool:
-        for number, (mutant, machine, job) in enumerate(
-                [(*one, pool.submit(run, *one, kver)) for one in jobs], 1):
+    with ThreadPoolExecutor(1) as builder:      # it goes ahead of the machine
+        for number, (mutant, machine, modules) in enumerate(
+                [(*one, builder.submit(make, *one, kver)) for one in jobs], 1):
             try:
-                said = job.result()
+                said = run(mutant, machine, kver, modules.result())
                 why = ""
             except Exception as error:
                 said, why = None, str(error)
