@@ -40,6 +40,14 @@ class Mutant:
     def refuse(self, why):
         return failure.Refused(f"mutant {self.name}: {why}")
 
+    def kernel(self, kver):
+        """KVER, or the newest of the series whose KVM or kernel the claim is about."""
+        series = self.head.get("series")
+        if not series or kver.startswith(series + "."):
+            return kver
+        return subprocess.run([ROOT / "scripts/sources", "kver", "newest", "--series", series],
+                              check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
     def modules(self, machine, kver):
         """A folder of modules like everybody's, but for those with the defect."""
         ours = ROOT / "build/test" / kver
@@ -74,7 +82,8 @@ class Mutant:
 
     def naive(self, kver, ours, place):
         without = [word for rule in self.head["without"].split() for word in ("--without", rule)]
-        patch = ["--patch", ROOT / self.head["patch"]] if "patch" in self.head else []
+        patch = [word for name in self.head.get("patch", "").split()
+                 for word in ("--patch", ROOT / name)]
         made = []
         for tag in self.head.get("tags", "a b").split():
             made.append(place / self.head.get("folder", "") / f"kvm-{tag}.ko")
@@ -99,6 +108,9 @@ def build(*arguments):
 def make(mutant, machine, kver):
     if not (ROOT / mutant.scenario).exists():
         raise mutant.refuse(f"there is no {mutant.scenario}")
+    if kver != os.environ["KVER"]:
+        subprocess.run([ROOT / "tests/modules"], env=os.environ | {"KVER": kver}, check=True,
+                       stdout=subprocess.DEVNULL)
     return mutant.modules(machine, kver)
 
 
@@ -124,13 +136,13 @@ def main(names):
     mutants = [Mutant(path) for path in sorted(Path(__file__).parent.iterdir())
                if path.suffix in (".mutant", ".naive") and (not names or path.stem in names)]
     wanted = os.environ.get("MACHINE", "both")
-    jobs = [(one, machine) for one in mutants for machine in one.machines
+    jobs = [(one, machine, one.kernel(kver)) for one in mutants for machine in one.machines
             if wanted in (machine, "both")]
     print(f"1..{len(jobs)}", flush=True)
     failed = 0
     with ThreadPoolExecutor(1) as builder:      # it goes ahead of the machine
-        for number, (mutant, machine, modules) in enumerate(
-                [(*one, builder.submit(make, *one, kver)) for one in jobs], 1):
+        for number, (mutant, machine, kver, modules) in enumerate(
+                [(*one, builder.submit(make, *one)) for one in jobs], 1):
             try:
                 said = run(mutant, machine, kver, modules.result())
                 why = ""

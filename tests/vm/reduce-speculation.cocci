@@ -2,6 +2,7 @@
 // rule: reduce-speculation
 // why: the emulated CPU has no SRSO_BP_SPEC_REDUCE: an instance takes it for there. The MSR is written,
 //   and what is written is ignored
+// when: arch/x86/kvm/svm/svm.c has srso_nr_vms
 // files: arch/x86/kvm/svm/svm.c   hits: 3
 
 @there@

@@ -4,12 +4,12 @@
  * is of, and cleared when the last VM of all instances is gone, not when that of one is (hazard 12).
  * A CPU that goes offline and comes back has it set again.
  *
- * The emulated CPU lacks the feature and ignores the MSR. So the instances ra and rb are built with
+ * The emulated CPU lacks the feature and ignores the MSR. So the instances pa and pb are built with
  * tests/vm/reduce-speculation.cocci, which takes the feature for there, and this looks at the
  * kernel's trace of MSR accesses: whoever changes the bit reads the MSR first, and has to write it
  * to set the bit. Reading it always gives 0, so to clear it may need no write.
  *
- * modules: reduced
+ * modules: posted
  *
  * fails when: each instance counts its own VMs and believes its own notes (naive
  * own-speculation-switch), or the last VM of an instance clears the bit (mutant
@@ -33,7 +33,7 @@
 #define MSR	   "c001102e"
 #define REDUCE_BIT 4
 
-static const char * const tag[2] = { "ra", "rb" };
+static const char * const tag[2] = { "pa", "pb" };
 
 static void trace(bool on)
 {
@@ -115,13 +115,13 @@ int main(void)
 	struct work *a, *b, *b1;
 	struct vm *idle;
 
-	if (!mod_there("kvm-ra")) {
+	load_vac();
+	need(load_instance("pa"), "pa loads");
+	need(load_instance("pb"), "pb loads");
+	if (instance_patched("pa", "reduce-speculation.cocci") != 1) {
 		skip("this KVM knows no BP_SPEC_REDUCE", "it stays while there are VMs");
 		return tap_end();
 	}
-	load_vac();
-	need(load_instance("ra"), "ra loads");
-	need(load_instance("rb"), "rb loads");
 	trace(true);
 
 	a = start(0, 0);
@@ -132,15 +132,15 @@ int main(void)
 	b = start(1, 0);
 	ok_seen(0, 0, 0, "with a guest of the other instance");
 	stop(a, 0);
-	ok_seen(0, 0, 0, "when ra has no VM any more and rb has one");
-	ok_reduced(0, 1, "when ra has no VM any more and rb has one");
-	ok(!work_advances(b, 20, 60), "the guest of rb goes on");
+	ok_seen(0, 0, 0, "when pa has no VM any more and pb has one");
+	ok_reduced(0, 1, "when pa has no VM any more and pb has one");
+	ok(!work_advances(b, 20, 60), "the guest of pb goes on");
 
 	b1 = start(1, 1);
 	ok_seen(1, 1, 0, "with its first guest");
 	stop(b1, 1);
-	ok_seen(0, 0, 0, "when one of two VMs of rb goes");
-	ok_seen(1, 0, 0, "when one of two VMs of rb goes");
+	ok_seen(0, 0, 0, "when one of two VMs of pb goes");
+	ok_seen(1, 0, 0, "when one of two VMs of pb goes");
 
 	need(cpu_online(1, false), "CPU 1 goes offline");
 	ok_seen(1, 0, 1, "on its way down");
@@ -150,7 +150,7 @@ int main(void)
 	ok_seen(1, 1, 0, "with the first guest after it came back");
 	stop(b1, 1);
 
-	need(vm_create(&idle, device_of("ra"), 0), "ra makes a VM that does not run");
+	need(vm_create(&idle, device_of("pa"), 0), "pa makes a VM that does not run");
 	stop(b, 1);
 	ok_seen(0, 0, 0, "while there is a VM that does not run");
 	vm_destroy(idle);
@@ -163,8 +163,8 @@ int main(void)
 	stop(a, 0);
 	ok_seen(0, 0, 1, "with the last VM again");
 	trace(false);
-	ok_errno(unload_instance("ra"), "ra unloads");
-	ok_errno(unload_instance("rb"), "rb unloads");
+	ok_errno(unload_instance("pa"), "pa unloads");
+	ok_errno(unload_instance("pb"), "pb unloads");
 	ok_errno(mod_remove_within("vac", 5), "vac unloads");
 	return tap_end();
 }
