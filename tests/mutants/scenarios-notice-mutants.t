@@ -6,7 +6,8 @@ A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what i
 the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
 instance, tests/mutants/<name>.naive, is a or b or both, built without some rules; or those that
 "tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
-"machine: amd", "intel" or "amd intel" where that is tried (no such line: amd).
+"machine: amd", "intel" or "amd intel" where that is tried (no such line: amd), and with
+"series: 6.12" that only this series has what the claim is about.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
