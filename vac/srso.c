@@ -17,9 +17,9 @@
 #include "internal.h"
 #include "trace.h"
 
-/* A leaf. Held over the clearing: no vCPU of a new VM sets the bit meanwhile. */
+/* A new VM waits until the bit is cleared: its vCPUs would set it meanwhile. */
 static struct {
-	struct mutex lock;	/* of vms */
+	struct mutex lock;	/* of the counts, and while the bit is cleared; leaf */
 	unsigned int vms;	/* of all instances */
 } srso = {
 	.lock = __MUTEX_INITIALIZER(srso.lock),

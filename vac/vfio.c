@@ -23,7 +23,7 @@
 /**
  * struct vm - a VM that VFIO knows, or may hear of.
  * @link: in vfio.vms.
- * @inst: the instance whose it is; its module stays while there is the VM.
+ * @inst: the instance whose it is; files of the VM pin its module, and VFIO does.
  * @kvm: whose address is all that vac knows of it.
  * @get: adds a reference, unless the last is gone.
  * @put: drops one, which may be the last.
@@ -40,9 +40,8 @@ struct vm {
 	unsigned int references;
 };
 
-/* A leaf; VFIO holds a spinlock around vac_vfio_get(). */
 static struct {
-	spinlock_t lock;	/* of vms and all in it */
+	spinlock_t lock;	/* of the list and all in it; leaf; VFIO holds another around it */
 	struct list_head vms;
 } vfio = {
 	.lock = __SPIN_LOCK_UNLOCKED(vfio.lock),
@@ -157,8 +156,8 @@ VAC_EXPORT(vac_vfio_del);
  * vac_vfio_get() - VFIO takes a reference to a VM. For vac-vfio.ko only.
  * @kvm: the VM.
  *
- * It pins the module as well: with its last reference the VM lets go of it, and
- * vac_vfio_put() is still to return through its code.
+ * It pins the module as well: once the VM's files are closed nothing else does,
+ * and vac_vfio_put() is still to return through its code.
  *
  * Context: any but interrupts.
  * Return: false if the VM is on its way out, or, with one line in the log, if no

@@ -12,9 +12,7 @@
 #include <linux/module.h>
 
 #include "internal.h"
-
-bool kvm_get_kvm_safe(struct kvm *kvm);
-void kvm_put_kvm(struct kvm *kvm);
+#include "vfio_names.h"
 
 /**
  * kvm_get_kvm_safe() - Take a reference to a VM; see vac_vfio_get().

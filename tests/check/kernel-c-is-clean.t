@@ -35,7 +35,6 @@ IGNORE_IN = {
     ("kvm_vac.h", "COMPLEX_MACRO"): "string literals are pasted: parentheses would break it",
     ("internal.h", "EXPORT_SYMBOL"): "the definition of VAC_EXPORT",
     ("srso.c", "EXPORT_SYMBOL"): "a per-CPU variable is exported where it is defined, too",
-    ("vfio_names.c", "AVOID_EXTERNS"): "declared in a header of KVM's, which is no part of vac",
     ("vcpu.c", "EXPORT_SYMBOL"): "a per-CPU variable is exported where it is defined, too",
     ("vmx.c", "SPACING"): "it takes the %l[label] of asm goto for an expression",
     ("svm.c", "BIT_MACRO"): "the TSC ratio of one is a fixed-point number, not a bit",
