@@ -62,7 +62,7 @@ static int __init choose_vendor(void)
 		pr_err("refused: this is a host for TDX guests, whose use of VMX is not mediated; use the stock kvm, or switch TDX off in the firmware's settings\n");
 		return -EOPNOTSUPP;
 	}
-	return vac.vendor->refuse();
+	return 0;
 }
 
 static int __init vac_init(void)
@@ -76,6 +76,9 @@ static int __init vac_init(void)
 	r = vac_stock_init();
 	if (r)
 		return r;
+	r = vac.vendor->refuse();
+	if (r)
+		goto err_stock;
 	r = vac.vendor->setup();
 	if (r)
 		goto err_stock;
