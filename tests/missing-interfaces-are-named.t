@@ -30,6 +30,12 @@ void two(void) { no_such_function(NO_SUCH_NAME); }
 MODULE_LICENSE("GPL");
 """
 
+JUMPS = """#include <linux/module.h>
+void jumps(void);
+void jumps(void) { asm volatile("jmp *%rax"); }
+MODULE_LICENSE("GPL");
+"""
+
 
 def kernels(series):
     """The kernels of a series that have headers, newest first."""
@@ -103,6 +109,12 @@ def fleet(tap, target):
                       " (two.c)"]), "each is named once, with its place", *lines)
     tap.ok(re.match(r"kvm-tiny: not built for this kernel: .*, and 2 more$", lines[-1]),
            "the last line has the first and how many", lines[-1])
+    (folder / "one.c").write_text(JUMPS)
+    (folder / "Kbuild").write_text("obj-m := kvm-tiny.o\nkvm-tiny-y := one.o\n")
+    status, _, err = run("sh", ROOT / "vac/build.sh", "kvm-tiny", "make", "-C", kdir,
+                         f"M={folder}", "modules")
+    tap.ok(status == 2 and "kvm-tiny: not built for this kernel: objtool: jumps" in err,
+           "nor is what objtool warns of", f"status {status}", err)
 
 
 def main():

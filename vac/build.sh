@@ -37,7 +37,12 @@ trap 'exit 143' TERM
 status=0
 { { { "$@" -k 2>&1; echo "$?" >&3; } | tee "$log" >&4; } 3>&1 | { read -r code; exit "$code"; }; } \
 	4>&1 || status=$?
-[ "$status" -ne 0 ] || exit 0
+if [ "$status" -eq 0 ]; then
+	# kbuild goes on after what objtool says of a return, an indirect branch or a missing ENDBR.
+	warning=$(sed -n 's/.*warning: objtool: //p' "$log" | head -n 1)
+	[ -z "$warning" ] || refuse "objtool: $warning"
+	exit 0
+fi
 
 # Each once, by what it says before the place; what follows from something else comes later.
 lacks=$(sed -n \
