@@ -22,7 +22,7 @@ from mkvm.missing import Archive, Missing  # noqa: E402
 
 FILE = "virt/kvm/binary_stats.c"
 DOCTORED = ("\nint doctored(void);\nint doctored(void)\n{\n"
-            "\treturn no_such_helper(NO_SUCH_FLAG) + msr_set_bit(0, 0);\n}\n")
+            "\treturn no_such_helper(NO_SUCH_FLAG) + device_is_bound(NULL);\n}\n")
 TINY = """#include <linux/module.h>
 #include <linux/no_such_header.h>
 void one(void) { no_such_function(1); }
@@ -62,7 +62,7 @@ def across(tap, target, snapshot, release):
                        ("macro", "X86_FEATURE_SRSO_BP_SPEC_REDUCE  ("),
                        ("member", "struct cpuinfo_x86: member x86_vfm  ("),
                        ("prototype", "get_user_pages() with other arguments  ("),
-                       ("export", f"export of msr_set_bit()  ({FILE}"),
+                       ("export", f"export of device_is_bound()  ({FILE}"),
                        ("option", "option CONFIG_MITIGATION_RETPOLINE  (")):
         tap.ok(re.search(rf"^  {re.escape(text)}[^()]*\): first in {re.escape(release)}$", err,
                          re.M), f"{kind}: it is named, and the first release that has it", text,

@@ -172,6 +172,12 @@ class Rule:
             re.sub(r"//.*", "", line) for line in meta
             if not re.search(r"\b(declarer|iterator|identifier)\s+name\b", line))))
 
+    @staticmethod
+    def _sets(meta):
+        """{variable: names} of metavariables that stand for one of a few names."""
+        return {match[1]: set(re.findall(r"\w+", match[2])) for match in re.finditer(
+            r"\bidentifier\s+(\w+)\s*=\s*\{([^}]*)\}", " ".join(meta))}
+
     def called_names(self):
         """The functions and macros that a rule's lines call, but for those it adds."""
         found = set()
@@ -192,12 +198,14 @@ class Rule:
         for _, header, meta, body in self.blocks():
             if "script:" in header:
                 continue
-            variables = self._variables(meta)
+            variables, sets = self._variables(meta), self._sets(meta)
             for line in body:
                 code = re.sub(r"//.*", "", line)
                 if not (code.startswith(("-", "*")) or "@hit" in code):
                     continue
                 found |= {name for name, _ in self._literal(code.lstrip("-*"), variables)}
+                found |= {name for variable, names in sets.items() for name in names
+                          if re.search(rf"\b{variable}\b", code)}
         return found - unread
 
 
