@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A kernel source gives the same snapshot whatever it comes as: a folder, a tarball of any
 # compression, a revision of a git repository of any kind. What cannot be read whole, or is no

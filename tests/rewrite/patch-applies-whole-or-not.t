@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A user's patches go on top of the snapshot, in order, and one that does not apply whole is
 # refused by name of file and hunk, or of rule, with nothing made. Only a semantic patch that says

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # The same snapshot, tag and rules give the same package, byte for byte: without the cache, with
 # it, with one worker or two; and the package is complete.

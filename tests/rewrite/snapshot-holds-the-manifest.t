@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A snapshot is exactly what the manifests declare, whatever kind of source it comes from; a file
 # of KVM that no manifest knows, or one that is missing, stops it by name.

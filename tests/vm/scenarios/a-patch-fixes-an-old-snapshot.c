@@ -11,6 +11,8 @@
  * modules: fixed
  * fails when: kvm-fixed is built with a patch that changes something else (its VMM gets wrong
  * halves), kvm-b with the fix (its VMM gets the right ones).
+ *
+ * series: first
  */
 #include "../guest/split.h"
 #include "../lib/instances.h"

@@ -6,6 +6,8 @@
  * does not become the default by itself while another is loaded; a first one does.
  *
  * fails when: writing a tag changes nothing (mutant default-sticks).
+ *
+ * series: first
  */
 #include <errno.h>
 #include <fcntl.h>

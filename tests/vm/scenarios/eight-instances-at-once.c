@@ -11,6 +11,7 @@
  * first-of-eight-turns-off).
  *
  * needs: 6 more instances
+ * series: first
  */
 #include <stdio.h>
 #include <stdlib.h>

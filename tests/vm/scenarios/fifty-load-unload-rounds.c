@@ -11,6 +11,8 @@
  * machine intel: --cpus 1
  *
  * fails when: each instance leaves its handle and some pages (mutant instance-leaks).
+ *
+ * series: first
  */
 #include <fcntl.h>
 #include <stdio.h>

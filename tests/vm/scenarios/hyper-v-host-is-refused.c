@@ -6,6 +6,8 @@
  * No emulator here is Hyper-V: a module makes the kernel believe that it is.
  *
  * fails when: the kernel does not believe it (pose-as-hyper-v is not loaded): vac loads.
+ *
+ * series: first
  */
 #include <errno.h>
 

@@ -4,6 +4,8 @@
  * repeatedly, on each instance alone and on both at once, and the modules unload.
  *
  * fails when: vac does not count vCPUs down (mutant vcpus-not-counted-down).
+ *
+ * series: first
  */
 #include <signal.h>
 #include <sys/wait.h>

@@ -9,6 +9,7 @@
  * one-l1tf-state-for-all).
  *
  * only: intel
+ * series: first
  */
 #include <string.h>
 

@@ -9,6 +9,8 @@
  * fails when: QEMU gets no /dev/kvm of its own, so that both run on a: seven results, from "a
  * has one VM" (two) to "a unloads" (busy). When a guest resets by itself: with XSAVE shown to
  * it, that happened once, and "computes on both CPUs" failed.
+ *
+ * series: first
  */
 #include "../lib/instances.h"
 #include "../lib/sysfs.h"

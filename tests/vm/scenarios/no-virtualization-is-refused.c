@@ -7,6 +7,8 @@
  * machine: --append clearcpuid=194,133
  *
  * fails when: the machine boots without clearcpuid: vac loads.
+ *
+ * series: first
  */
 #include <errno.h>
 #include <string.h>

@@ -8,6 +8,8 @@
  * fails when: struct vac_instance_desc or struct vac_instance is not hidden from genksyms (the
  * loader: "disagrees about version of symbol vac_instance_register"), or check_interface()
  * wants the size of its own descriptor (mutant descriptor-must-be-mine).
+ *
+ * series: first
  */
 #include <string.h>
 

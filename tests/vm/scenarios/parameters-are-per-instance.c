@@ -12,6 +12,7 @@
  * (vpid=1 for vpid=0, ept=1 for ept=0, unrestricted_guest=1 for 0: each shows in its own line).
  *
  * only: intel
+ * series: first
  */
 #include <stdio.h>
 #include <string.h>

@@ -9,6 +9,7 @@
  * look at the MSR (mutant vmx-locked-off-is-not-told).
  *
  * only: intel
+ * series: first
  */
 #include <errno.h>
 
