@@ -45,15 +45,11 @@ position hit;
 @@
 - static void kvm_user_return_msr_cpu_online@hit(void) { ... }
 
-@set@
+@drop_set@
 position hit;
 identifier slot, value, mask;
 @@
- int kvm_set_user_return_msr@hit(unsigned slot, u64 value, u64 mask)
- {
-- ...
-+ 	return vac_uret_set(vac_uret_slots[slot], value, mask);
- }
+- int kvm_set_user_return_msr@hit(unsigned slot, u64 value, u64 mask) { ... }
 
 @drop_drop@
 position hit;

@@ -29,11 +29,6 @@ int kvm_find_user_return_msr(u32 number)
 	return find(list, kvm_nr_uret_msrs, number);
 }
 
-int kvm_set_user_return_msr(unsigned slot, u64 value, u64 mask)
-{
-	return vac_uret_set(vac_uret_slots[slot], value, mask);
-}
-
 static int start(void)
 {
 	int r = -ENOMEM;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-static u32 __read_mostly vac_uret_slots[KVM_MAX_NR_USER_RETURN_MSRS];
+u32 __read_mostly vac_uret_slots[KVM_MAX_NR_USER_RETURN_MSRS];
 
 /* Near misses: no per-CPU variable, another; the label in another function. */
 static struct kvm_user_return_msrs *user_return_msrs_copy;

@@ -50,7 +50,7 @@ static void trace(bool on)
 	}
 }
 
-/* What happened on a CPU since the last call for it. */
+/* What happened on a CPU so far. */
 static void seen(int cpu, int *set, int *cleared)
 {
 	char path[80], line[256], *value;
@@ -73,14 +73,19 @@ static void seen(int cpu, int *set, int *cleared)
 	}
 	if (f)
 		fclose(f);
-	sys_write("", "%s", path);
 }
 
+/* Since the last call for that CPU. */
 static void ok_seen(int cpu, int set, int cleared, const char *when)
 {
+	static int before[2][2];
 	int s, c;
 
 	seen(cpu, &s, &c);
+	s -= before[cpu][0];
+	c -= before[cpu][1];
+	before[cpu][0] += s;
+	before[cpu][1] += c;
 	if (!ok(s == set && c == cleared, "CPU %d: set %d times, cleared %d times, %s",
 		cpu, set, cleared, when))
 		diag("  set %d times, cleared %d times", s, c);

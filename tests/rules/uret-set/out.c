@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+int kvm_add_user_return_msr(u32 msr);
+int kvm_find_user_return_msr(u32 msr);
+extern u32 vac_uret_slots[];
+static inline int kvm_set_user_return_msr(unsigned index, u64 val, u64 mask)
+{
+	return vac_uret_set(vac_uret_slots[index], val, mask);
+}
+
+/* Near miss: another function. */
+int kvm_set_other_msr(unsigned index, u64 val, u64 mask);
