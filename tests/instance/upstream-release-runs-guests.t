@@ -5,8 +5,7 @@
 # becomes an instance for the distribution's kernel of that series, says so, and runs guests
 # beside the KVM of the distribution.
 #
-# fails when: the vanilla tree is made one of another release (its Makefile is edited: modinfo and
-# sysfs say that one), or a file of KVM is edited before it is committed (the digests differ).
+# fails when: a rule does not hit what it should in that release (its instance is not built).
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu

@@ -5,7 +5,7 @@
 # matrix` does it with all of them.
 #
 # fails when: a rule does not hit what it should in one of the releases (that line names rule and
-# file, the others are ok), or an instance leaves virtualization on.
+# file, the others are ok), or an instance makes the kernel warn (its work queue's name was cut).
 set -eu
 cd "$(dirname "$0")/../.."
 

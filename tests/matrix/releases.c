@@ -3,8 +3,8 @@
  * Claim: each instance that is named on the command line, one after the other, loads on a fresh
  * vac, runs guests that compute what the host computes, and leaves with vac.
  *
- * fails when: a kvm-<tag>.ko was built for another kernel (it does not load), or virtualization
- * stays on (mutant svme-stays-on).
+ * fails when: a kvm-<tag>.ko does not load (two parameters of one name), or the kernel warns of it (a
+ * work queue's name that is too long).
  */
 #include "../vm/guest/work.h"
 #include "../vm/lib/instances.h"
