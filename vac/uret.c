@@ -142,6 +142,17 @@ unlock:
 }
 VAC_EXPORT(vac_uret_add);
 
+/*
+ * The first write since the last return to user space. Out of line: else it costs the
+ * many that follow a register, saved and restored.
+ */
+static noinline void restore_on_return(struct uret_cpu *c)
+{
+	c->urn.on_user_return = on_user_return;
+	user_return_notifier_register(&c->urn);
+	c->registered = true;
+}
+
 /**
  * vac_uret_set() - Write such an MSR until the CPU returns to user space.
  * @slot: from vac_uret_add().
@@ -164,11 +175,8 @@ int notrace vac_uret_set(unsigned long slot, u64 value, u64 mask)
 	if (wrmsrl_safe(uret.msrs[slot], value))
 		return 1;
 	c->values[slot].current_value = value;
-	if (!c->registered) {
-		c->urn.on_user_return = on_user_return;
-		user_return_notifier_register(&c->urn);
-		c->registered = true;
-	}
+	if (!c->registered)
+		restore_on_return(c);
 	return 0;
 }
 VAC_EXPORT(vac_uret_set);
