@@ -5,7 +5,7 @@
 # kind, with the place that needs it and the first or last release of the archive that has it.
 # On the fleet, where there is no archive to ask, the package's own build names each as well.
 # It failed when make ran without -k (one thing named), when missing headers were not made up
-# (what hides behind them), when what follows from something else was kept (kvm_rebooting), and
+# (what hides behind them), when any one branch of follows() or _own_conflict() was left out, and
 # when options were not compared (CONFIG_MITIGATION_RETPOLINE, whose loss nothing else shows).
 
 import difflib
@@ -18,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "rewrite"))
 
 from tap import ROOT, Tap, run  # noqa: E402
-from mkvm.missing import Archive, Missing  # noqa: E402
+from mkvm.failure import Refused  # noqa: E402
+from mkvm.missing import Archive, Missing, explain  # noqa: E402
 
 FILE = "virt/kvm/binary_stats.c"
 DOCTORED = ("\nint doctored(void);\nint doctored(void)\n{\n"
@@ -34,6 +35,29 @@ JUMPS = """#include <linux/module.h>
 void jumps(void);
 void jumps(void) { asm volatile("jmp *%rax"); }
 MODULE_LICENSE("GPL");
+"""
+
+# What 6.1 had and 6.12 has not, and errors that only follow from that or are the package's own.
+HEADER = """struct own { int a; };
+#ifdef CONFIG_NO_SUCH_OPTION
+int own_other(void);
+#else
+static inline int own_twice(void) { return 0; }
+#endif
+"""
+FOLLOWS = """#include <linux/module.h>
+#include <asm/cpu_device_id.h>
+#include <asm/posted_intr.h>
+#include <asm/unaligned.h>
+#include "own.h"
+const struct x86_cpu_id models[] = {
+	X86_MATCH_INTEL_FAM6_MODEL(ICELAKE_D, NULL),
+	X86_MATCH_INTEL_FAM6_MODEL(ICELAKE_X, NULL),
+};
+static bool pi_test_on(int *on) { return *on; }
+int own_twice(void) { return own_other(); }
+int member(struct own *own) { return own->b; }
+int hidden(int *from) { return get_unaligned(from) + pi_test_on(from); }
 """
 
 
@@ -88,6 +112,34 @@ def backwards(tap, target, newest):
         tap.ok(said == f"last in {newest['release']}", f"{name} is gone, and since when", said)
 
 
+def consequences(tap, target, older):
+    """An error that goes away with another one is no line of its own."""
+    folder = tap.folder / "follows"
+    folder.mkdir()
+    (folder / "own.h").write_text(HEADER)
+    (folder / "follows.c").write_text(FOLLOWS)
+    (folder / "Kbuild").write_text("obj-m := follows.o\nccflags-y += -I$(src) -I$(src)/include\n")
+    kdir = run("scripts/sources", "headers", target["kver"])[1]
+
+    def build():
+        out, err = run("sh", ROOT / "vac/build.sh", "follows", "make", "-C", kdir, f"M={folder}",
+                       "modules")[1:]
+        return f"{out}\n{err}"
+
+    (folder / "build.log").write_text(build())
+    said = ""
+    try:
+        explain(folder, build, target["kver"], kdir, older["release"])
+    except Refused as refused:
+        said = str(refused)
+    last = f"last in {older['release']}"
+    tap.ok(said.splitlines()[1:-1] == [
+        f"  header asm/unaligned.h  (follows.c:4): {last}",
+        f"  X86_MATCH_INTEL_FAM6_MODEL()  (follows.c:7): {last}",
+        f"  pi_test_on: the kernel has one of its own  (follows.c:10): {last}"],
+        "what only follows is not named", said, (folder / "build.log").read_text())
+
+
 def fleet(tap, target):
     """The package's own build, with nothing but make and a shell."""
     folder = tap.folder / "kvm-tiny"
@@ -123,6 +175,7 @@ def main():
     os.environ.pop("KVER", None)
     fleet(tap, older[0])
     backwards(tap, newer[0], older[0])
+    consequences(tap, newer[0], older[0])
     across(tap, older[0], run("scripts/sources", "releases", "newest", "--series", "6.12")[1],
            newer[-1]["release"])
     tap.done()

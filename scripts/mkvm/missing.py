@@ -98,6 +98,12 @@ class Package:
             return f"{path.relative_to(self.folder)}:{match['line']}"
         return name and self.find(name) or f"{path.name}:{match['line']}"
 
+    def line(self, place):
+        """What is written at a place of place()."""
+        name, _, number = place.partition(":")
+        lines = self.texts.get(name, "").splitlines()
+        return lines[int(number) - 1] if 0 < int(number or 0) <= len(lines) else ""
+
     def find(self, word):
         """The first place that has this word, or None."""
         for name, text in self.texts.items():
@@ -113,10 +119,21 @@ class Package:
         return None
 
 
+def _own_conflict(lines, number, package):
+    """Whether a definition and the one before it are both the package's: then one is for an
+    option that is not set, and the option is named."""
+    for place in (lines[number], next((line for line in lines[number + 1:] if ": note: " in line or
+                                       ": error: " in line), "")):
+        if not Path(place.partition(":")[0]).is_relative_to(package.folder):
+            return False
+    return True
+
+
 def read(log, package):
     """What a log of kbuild misses, each once, and what it says that is not understood."""
     found, unknown, before = {}, {}, None
-    for line in log.splitlines():
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
         if before and (initial := INITIAL.search(line)):
             found[("member", initial["name"])] = Missing(
                 "member", initial["name"], package.type_of(initial["variable"]), [before])
@@ -127,6 +144,8 @@ def read(log, package):
             continue
         for kind, pattern in MESSAGES:
             if match := pattern.search(said):
+                if kind == "twice" and _own_conflict(lines, number, package):
+                    break
                 name = match["name"].removesuffix(package.suffix or "")
                 where = package.place(place, name) if place else package.find(name) or "link"
                 one = Missing(kind, name, match.groupdict().get("of"), [])
@@ -143,17 +162,18 @@ def follows(one, found, package, reference, target):
     """Whether an error is about what the package has itself, or follows from another."""
     if one.kind in ("function", "name", "type", "arguments") and one.name in package.own:
         return True
-    if one.name in package.structs or one.kind == "member" and one.of in package.structs:
-        return one.kind != "twice"
     if one.kind == "twice":
-        return not target.where(one.name)
+        return False
+    if one.name in package.structs or one.kind == "member" and one.of in package.structs:
+        return True
     if one.kind not in ("function", "name", "type"):
         return False
     others = [other for other in found if other is not one]
     # Half of a name, which a macro that is missing as well would make whole.
     if one.kind == "name" and reference and \
             any(other.kind == "function" and reference.pastes(other.name)
-                and set(other.where) >= set(one.where) for other in others):
+                and all(f"{other.name}(" in package.line(place) for place in one.where)
+                for other in others):
         return True
     # Declared, but no longer in what is included.
     return target.where(one.name) and \
