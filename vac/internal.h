@@ -139,6 +139,7 @@ void vac_vfio_show(struct seq_file *m);
 
 /* svm.c */
 unsigned int vac_svm_asids(struct vac_instance *inst);
+void vac_svm_change_instance(void);	/* on this CPU */
 
 /* srso.c; on this CPU */
 void vac_srso_cpu_off(void);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * svm.c - what an AMD CPU has once: EFER.SVME and the host-save area (hazards
- * 1 and 5), the emergency callback (3), ASIDs (7), the TSC ratio (10), the PMU
- * switch (17).
+ * 1 and 5), the emergency callback (3), ASIDs and the flush that a new generation
+ * of them owes (7), the TSC ratio (10), the PMU switch (17).
  *
  * All of it is per CPU and used on that CPU only.
  */
@@ -30,6 +30,12 @@
 /* ASID 0 is the host's (APM volume 2, 15.5.1). SEV, which takes a part, is refused. */
 #define ASID_MIN	1
 
+/*
+ * Where a VM exit of an SEV-ES guest finds the host's TSC_AUX: in the host-save area, which is laid
+ * out as a VMSA from here on (APM volume 2, 15.35.8 and table B-4).
+ */
+#define SAVE_AREA_TSC_AUX	(0x400 + 0x2ec)
+
 struct svm_cpu {
 	void *save_area;
 	u64 asid_generation;
@@ -38,7 +44,8 @@ struct svm_cpu {
 	u64 tsc_ratio;
 };
 
-static DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
+/* Reset leaves 1.0 in the MSR; so does every guest whose instance does not scale, on Intel, too. */
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpu) = { .tsc_ratio = TSC_RATIO_ONE };
 
 /**
  * vac_svm_save_area() - The page of VM_HSAVE_PA of a CPU.
@@ -78,9 +85,10 @@ VAC_EXPORT(vac_svm_asid_generation);
  * @generation: receives the generation it belongs to.
  * @asid: receives the ASID.
  *
- * Context: this CPU, preemption off, right before VMRUN.
+ * Context: this CPU, interrupts off, right before VMRUN.
  * Return: true if a new generation begins with it and all ASIDs must be
- * flushed from the TLB by that VMRUN (TLB_CONTROL_FLUSH_ALL_ASID).
+ * flushed from the TLB by that VMRUN (TLB_CONTROL_FLUSH_ALL_ASID). If the VMRUN
+ * fails, vac_svm_asid_flush_failed() follows.
  */
 bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid)
 {
@@ -106,10 +114,39 @@ bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid)
 VAC_EXPORT(vac_svm_asid_alloc);
 
 /**
+ * vac_svm_asid_flush_failed() - The VMRUN that was to flush all ASIDs failed.
+ *
+ * A VMRUN that ends in VMEXIT_INVALID need not have flushed the TLB, and whoever
+ * may open the device can make one. The flush is owed by the CPU, whoever runs here
+ * next: with the generation it belongs to, every ASID of it is void, and the next
+ * vac_svm_asid_alloc(), of whichever instance, begins another one and says "flush"
+ * again. So no generation is in use here that did not begin with a flush.
+ *
+ * An instance calls it where it sees the failure, before anybody else can enter a
+ * guest here. It need not know whether the flush was already done: one too many
+ * costs a flush.
+ *
+ * Context: this CPU, interrupts off since the failed VMRUN.
+ * Return: the generation, in which no ASID was given out; it replaces the
+ * instance's copy.
+ */
+u64 vac_svm_asid_flush_failed(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+
+	c->asid_generation++;
+	c->next_asid = c->max_asid + 1;
+	return c->asid_generation;
+}
+VAC_EXPORT(vac_svm_asid_flush_failed);
+
+/**
  * vac_svm_tsc_ratio_set() - The TSC ratio of the guest that runs next here.
  * @ratio: in MSR_AMD64_TSC_RATIO's 8.32 format.
  *
- * The only copy of what the MSR holds is vac's (hazard 10).
+ * The only copy of what the MSR holds is vac's (hazard 10). An instance that
+ * does not scale (tsc_scaling=0) never calls this: when the instance changes on a
+ * CPU, vac_vcpu_switch() puts 1.0 there.
  *
  * Context: any but NMI.
  */
@@ -123,6 +160,12 @@ void vac_svm_tsc_ratio_set(u64 ratio)
 	preempt_enable();
 }
 VAC_EXPORT(vac_svm_tsc_ratio_set);
+
+/* Another instance's vCPU is loaded here, preemption off: the last guest's ratio is not its. */
+void vac_svm_change_instance(void)
+{
+	vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
+}
 
 /* ASIDs that the instance was given in the generation each CPU is in now. */
 unsigned int vac_svm_asids(struct vac_instance *inst)
@@ -243,6 +286,21 @@ static void teardown(void)
 	free_save_areas();
 }
 
+/*
+ * The kernel never changes TSC_AUX, so it is written to the page once, as
+ * svm_enable_virtualization_cpu() of 6.12 does. No guest's value is in the MSR: virtualization
+ * was off until now, and user-return MSRs went back to the host's before that.
+ */
+static void prime_tsc_aux(struct svm_cpu *c)
+{
+	u64 tsc_aux;
+
+	if (!boot_cpu_has(X86_FEATURE_V_TSC_AUX))
+		return;
+	rdmsrl(MSR_TSC_AUX, tsc_aux);
+	*(u32 *)(c->save_area + SAVE_AREA_TSC_AUX) = tsc_aux;
+}
+
 static int cpu_on(void)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
@@ -265,10 +323,11 @@ static int cpu_on(void)
 
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(c->save_area));
-	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR)) {
+	/* Whatever the firmware or another hypervisor left there, or a sleep took. */
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		wrmsrl(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
-		c->tsc_ratio = TSC_RATIO_ONE;
-	}
+	c->tsc_ratio = TSC_RATIO_ONE;
+	prime_tsc_aux(c);
 	amd_pmu_enable_virt();
 	return 0;
 }
@@ -276,8 +335,7 @@ static int cpu_on(void)
 static void cpu_off(void)
 {
 	vac_srso_cpu_off();
-	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
-		vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
+	vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
 	svme_off();
 	amd_pmu_disable_virt();
 }

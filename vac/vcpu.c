@@ -63,7 +63,9 @@ static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
 
 	if (last == VAC_LAST_OTHER) {
 		c->last_instance = inst->id;
+		/* What the other's guest left and this one may never write is neutral again. */
 		vac_uret_change_instance();
+		vac_svm_change_instance();
 		WRITE_ONCE(c->asked, inst);
 	}
 	trace_vac_vcpu_switch(inst->desc.tag, vcpu, last);
@@ -75,8 +77,8 @@ static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
  * @inst: its instance.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * What follows when vac_vcpu_is_last() says no. User-return MSRs go back to the
- * host's values when the instance changes. That it was another vCPU is what
+ * What follows when vac_vcpu_is_last() says no. When the instance changes,
+ * user-return MSRs go back to the host's values and the TSC ratio to 1.0. That it was another vCPU is what
  * decides the branch-predictor barrier (hazard 11). From here on an NMI that
  * wants to know whether a guest runs on this CPU is told by @inst (hazard 16).
  *

@@ -166,6 +166,7 @@ int vac_uret_set(unsigned long slot, u64 value, u64 mask);
 void *vac_svm_save_area(unsigned int cpu);
 u64 vac_svm_asid_generation(void);
 bool vac_svm_asid_alloc(struct vac_instance *inst, u64 *generation, u32 *asid);
+u64 vac_svm_asid_flush_failed(void);
 void vac_svm_tsc_ratio_set(u64 ratio);
 
 /* srso.c */
