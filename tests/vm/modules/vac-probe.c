@@ -3,11 +3,15 @@
  * vac-probe.c - calls vac as instances would, where the emulator's CPU lacks what makes KVM call.
  *
  * On load it sets the TSC ratio of the CPU it runs on as two instances with guests of different
- * rates would, one after the other: once, the same again, the other's, the first again, and 1.0.
+ * rates would, one after the other: once, the same again, the other's, the first again, and 1.0;
+ * with leave=1 the first only, and there it stays.
  */
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <vac.h>
+
+static bool leave;
+module_param(leave, bool, 0444);
 
 static int __init probe_init(void)
 {
@@ -17,7 +21,7 @@ static int __init probe_init(void)
 	int i;
 
 	preempt_disable();
-	for (i = 0; i < ARRAY_SIZE(ratios); i++)
+	for (i = 0; i < (leave ? 1 : ARRAY_SIZE(ratios)); i++)
 		vac_svm_tsc_ratio_set(ratios[i]);
 	preempt_enable();
 	return 0;

@@ -3,12 +3,15 @@
  * Claim, on acts, since the emulated CPUs have no TSC ratio, no PMU, no Processor Trace:
  *  - AMD: MSR_AMD64_TSC_RATIO is written whenever the ratio that is due differs from what the
  *    CPU has, whoever set it, and only then (hazard 10): the kernel's trace of MSR writes says so;
+ *  - AMD: a guest of an instance that does not scale the TSC runs at 1.0, whatever ratio another's guest
+ *    left (10): the same trace, and what vac believes;
  *  - AMD: the PMU, Intel: Processor Trace is switched to virtualization on each CPU once, with
  *    the first VM of all, and back once, with the last (hazard 17); and each instance with VMs
  *    hears of each CPU that comes, which is when it compensates for a TSC that went back (hazards
  *    2 and 23): the kernel's function tracer says so.
  *
  * fails when: vac does not remember the ratio or skips it (mutants ratio-forgotten, ratio-skipped),
+ * leaves it to the next instance (ratio-left-to-the-next),
  * switches the PMU for each instance (pmu-for-each-instance) or Processor Trace never
  * (processor-trace-not-told), or tells the first instance only
  * (only-first-instance-hears).
@@ -26,10 +29,11 @@
 #define TRACE "/sys/kernel/tracing"
 #define CPUS  2
 
+/* Only an open that truncates empties the trace. */
 static void trace_begin(void)
 {
 	sys_write("0", TRACE "/tracing_on");
-	sys_write("\n", TRACE "/trace");
+	fclose(fopen(TRACE "/trace", "we"));
 	sys_write("1", TRACE "/tracing_on");
 }
 
@@ -59,6 +63,32 @@ static void tsc_ratio(void)
 	ok_is(traced("write_msr", "c0000000"), 1, "the other's once, between them");
 	ok_is(traced("write_msr", "100000000"), 1, "and 1.0 at the end");
 	ok_is(traced("write_msr", ""), 4, "nothing else is written");
+	ok_errno(mod_remove("vac-probe"), "the probe leaves");
+}
+
+/* The emulated CPU has no TSC ratio: every instance is one that does not scale. */
+static void neutral_ratio(void)
+{
+	const struct payload *p = payload_find("compute");
+	struct work *w, *other;
+	char ratio[40];
+
+	need(work_start(&other, "/dev/kvm-b", p, 1, 0, 1),
+	     "a guest of b on CPU 1 keeps virtualization on");
+	need(cpu_pin(0), "on CPU 0");
+	need(mod_insert("vac-probe", "leave=1"), "a ratio is left as by another's guest");
+	vac_cpu_field(0, "tsc_ratio", ratio, sizeof(ratio));
+	need(strcmp(ratio, "80000000"), "vac knows of it");
+	trace_begin();
+	need(work_start(&w, "/dev/kvm-a", p, 1, 0, 0),
+	     "a guest of a, which does not scale");
+	need(work_advances(w, 5, 60), "runs there");
+	ok_is(traced("write_msr", "100000000"), 1, "1.0 is written");
+	ok_is(traced("write_msr", ""), 1, "once, and nothing else");
+	vac_cpu_field(0, "tsc_ratio", ratio, sizeof(ratio));
+	ok(!strcmp(ratio, "100000000"), "and vac knows of that");
+	ok_errno(work_stop(w), "the guest of a stops");
+	ok_errno(work_stop(other), "the guest of b stops");
 	ok_errno(mod_remove("vac-probe"), "the probe leaves");
 	sys_write("0", TRACE "/events/msr/write_msr/enable");
 }
@@ -112,8 +142,10 @@ static void switches(void)
 int main(void)
 {
 	load_two();
-	if (!cpu_intel())
+	if (!cpu_intel()) {
 		tsc_ratio();
+		neutral_ratio();
+	}
 	switches();
 	unload_two();
 	return tap_end();
