@@ -32,24 +32,32 @@
 #endif
 
 /*
- * VAC_SYSCORE() - The hooks of suspend and resume: one CPU left, interrupts off.
+ * VAC_SYSCORE() - The hooks of suspend, resume and shutdown.
  * @name: vac_syscore_register(&name) and vac_syscore_unregister(&name) work on it.
- * @down: int (void), before the machine sleeps; an error keeps it awake.
- * @up: void (void), afterwards.
+ * @down: int (void), before the machine sleeps; an error keeps it awake. One CPU is left,
+ *	interrupts are off.
+ * @up: void (void), afterwards; the same.
+ * @off: void (void), before the machine reboots, halts or powers off, and where the kernel's
+ *	kexec calls it (not in 6.1). Process context on one CPU, the lock of the list of hooks held;
+ *	system_state tells, no CPU comes or goes, the others still run whatever they did.
  */
 #ifdef VAC_HAS_syscore_data
-#define VAC_SYSCORE(name, down, up)						\
+#define VAC_SYSCORE(name, down, up, off)					\
 	static int name##_suspend(void *unused) { return down(); }		\
 	static void name##_resume(void *unused) { up(); }			\
+	static void name##_shutdown(void *unused) { off(); }			\
 	static const struct syscore_ops name##_ops = {				\
 		.suspend = name##_suspend, .resume = name##_resume,		\
+		.shutdown = name##_shutdown,					\
 	};									\
 	static struct syscore name = { .ops = &name##_ops }
 #define vac_syscore_register	register_syscore
 #define vac_syscore_unregister	unregister_syscore
 #else
-#define VAC_SYSCORE(name, down, up)						\
-	static struct syscore_ops name = { .suspend = down, .resume = up }
+#define VAC_SYSCORE(name, down, up, off)					\
+	static struct syscore_ops name = {					\
+		.suspend = down, .resume = up, .shutdown = off,			\
+	}
 #define vac_syscore_register	register_syscore_ops
 #define vac_syscore_unregister	unregister_syscore_ops
 #endif

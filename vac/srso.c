@@ -91,10 +91,19 @@ VAC_EXPORT(vac_svm_srso_put);
 /**
  * vac_svm_srso_reduce() - Set the bit on this CPU, before a guest is entered.
  *
+ * In a machine that goes down vCPUs run on after virtualization went off. The
+ * kernel that a kexec enters would inherit the bit, so it stays clear then.
+ *
  * Context: preemption off, between vac_svm_srso_get() and _put() of the VM.
  */
 void vac_svm_srso_reduce(void)
 {
-	reduce(true);
+	unsigned long flags;
+
+	/* switch_down() of virt.c comes as an interrupt. */
+	local_irq_save(flags);
+	if (this_cpu_read(vac_cpu.on))
+		reduce(true);
+	local_irq_restore(flags);
 }
 VAC_EXPORT(vac_svm_srso_reduce);

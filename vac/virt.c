@@ -13,23 +13,43 @@
  * All per-CPU steps are idempotent. That is what makes suspend safe: it may
  * find a kernel thread preempted in the middle of vac_virt_get() or _put(),
  * with users changed and the CPUs not yet, or the reverse.
+ *
+ * A machine that goes down switches off for good: see shut_down().
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
 #include <linux/reboot.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 
 #include "internal.h"
 
 DEFINE_PER_CPU(struct vac_cpu, vac_cpu);
 
 static int check_state;	/* the dynamic hotplug state of online_cpu() */
+static bool off_for_good;	/* shut_down() was called; never false again */
 
-/* On the CPU, interrupts off, from here to switch_down(). */
+/*
+ * The machine reboots, halts, powers off or kexecs: system_state says so before shut_down() does.
+ * For a vac that was loaded when the hooks had been called already it is the only word.
+ */
+static bool going_down(void)
+{
+	return READ_ONCE(off_for_good) || system_state == SYSTEM_HALT ||
+	       system_state == SYSTEM_POWER_OFF || system_state == SYSTEM_RESTART;
+}
+
+/*
+ * On the CPU, interrupts off, from here to switch_down(). Nothing else switches a CPU on, so what
+ * is asked here holds for a VM, a CPU that comes online and a resume. It is "off_for_good" and not
+ * system_state: until shut_down() instances believe that their instructions do not fault, so a CPU
+ * that comes online meanwhile must have virtualization on.
+ */
 static int cpu_on(void)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
@@ -37,6 +57,8 @@ static int cpu_on(void)
 
 	if (c->on)
 		return 0;
+	if (READ_ONCE(off_for_good))
+		return -EBUSY;
 	r = vac.vendor->cpu_on();
 	if (r)
 		return r;
@@ -124,18 +146,26 @@ static void instance_off_ipi(void *data)
  * the instance calls its cpu_enable() there.
  *
  * Context: process context; takes vac.lock and cpus_read_lock().
- * Return: 0, or -EBUSY where a CPU could not be switched on: nothing changed.
+ * Return: 0, or -EBUSY where a CPU could not be switched on or the machine goes
+ * down: nothing changed.
  */
 int vac_virt_get(struct vac_instance *inst)
 {
 	struct request request = { .inst = inst, .failed = ATOMIC_INIT(0) };
 
+	if (going_down()) {
+		pr_notice_ratelimited("kvm_%s gets no VM: the machine goes down\n",
+				      inst->desc.tag);
+		return -EBUSY;
+	}
 	mutex_lock(&vac.lock);
 	cpus_read_lock();
 	if (!vac.users++)
 		on_each_cpu(cpu_on_ipi, &request, 1);
 	if (!inst->users++ && !atomic_read(&request.failed))
 		on_each_cpu(instance_on_ipi, &request, 1);
+	if (going_down())	/* meanwhile: shut_down() may have been, or it comes */
+		atomic_inc(&request.failed);
 	if (atomic_read(&request.failed)) {
 		if (!--inst->users)
 			on_each_cpu(instance_off_ipi, inst, 1);
@@ -222,13 +252,14 @@ static int dying_cpu(unsigned int cpu)
 /*
  * Hotplug, later, on the CPU's hotplug thread: here a CPU without
  * virtualization can still be kept from coming online, before a vCPU is
- * scheduled there and its VMRUN or VMLAUNCH faults.
+ * scheduled there and its VMRUN or VMLAUNCH faults. In a machine that goes down
+ * they may: every instance was told, and a kexec may need the CPU.
  */
 static int online_cpu(unsigned int cpu)
 {
 	struct vac_instance *inst;
 
-	if (!READ_ONCE(vac.users))
+	if (!READ_ONCE(vac.users) || READ_ONCE(off_for_good))
 		return 0;
 	if (!per_cpu(vac_cpu.on, cpu))
 		return -EIO;
@@ -250,34 +281,63 @@ static void resume(void)
 	switch_up();
 }
 
-VAC_SYSCORE(vac_syscore, suspend, resume);
-
 static void switch_down_ipi(void *unused)
 {
 	switch_down();
 }
 
 /*
- * Reboot, process context: firmware may hang in VMX root mode, and SKINIT-like
- * boots need SVME off. Every instance learns first that its virtualization
- * instructions may fault from now on. users stays: nothing is switched on
- * again, since a CPU that comes online in a reboot is of no use to a VM.
+ * The machine goes down: firmware may hang in VMX root mode, which also blocks the INIT that starts
+ * a CPU, and the kernel that a kexec enters clears CR4.VMXE, which faults there. So virtualization
+ * goes off on every CPU and stays off. Until here VMs run as before.
+ *
+ * Every instance learns first that its virtualization instructions may fault from now on: vCPUs run
+ * on, and a CPU may load one right after its interrupt. An instance that registers later has no VM,
+ * and gets none.
+ *
+ * No lock of vac's is taken, since a task may sleep with it for as long as it likes: this must not
+ * wait for one. What keeps a vac_virt_get() of the same moment from being missed is that
+ * "off_for_good" is set before the interrupts below are sent: on each CPU cpu_on() runs either
+ * before the interrupt, and is undone by it, or after, and refuses.
+ *
+ * Process context. cpus_read_lock() is for the call from a notifier: a CPU that is about to come
+ * online, and is not yet in the mask of those that get the interrupt, may have asked before.
  */
-static int reboot(struct notifier_block *nb, unsigned long action, void *data)
+static void shut_down(void)
 {
 	struct vac_instance *inst;
 
-	mutex_lock(&vac.lock);
-	list_for_each_entry(inst, &vac.instances, link)
+	WRITE_ONCE(off_for_good, true);
+	rcu_read_lock();
+	list_for_each_entry_rcu(inst, &vac.instances, link)
 		inst->desc.rebooting();
+	rcu_read_unlock();
 	cpus_read_lock();
 	on_each_cpu(switch_down_ipi, NULL, 1);
 	cpus_read_unlock();
-	mutex_unlock(&vac.lock);
-	return NOTIFY_OK;
 }
 
-static struct notifier_block reboot_nb = { .notifier_call = reboot };
+/*
+ * Not a reboot notifier: those are called while user space still makes VMs, and before system_state
+ * says what comes. An emergency restart and a panic call neither; the vendor's emergency callback
+ * is for them.
+ */
+VAC_SYSCORE(vac_syscore, suspend, resume, shut_down);
+
+/*
+ * The kexec of 6.1 does not call the hooks of syscore. It can be told by the words with which it
+ * calls the reboot notifiers, and "off_for_good" is what makes it safe that system_state is not set
+ * yet. Where syscore follows, that finds nothing left to do.
+ */
+static int before_kexec(struct notifier_block *nb, unsigned long action, void *command)
+{
+	if (command && !strcmp(command, "kexec reboot"))
+		shut_down();
+	return NOTIFY_DONE;
+}
+
+/* The last of all notifiers. */
+static struct notifier_block reboot_nb = { .notifier_call = before_kexec, .priority = INT_MIN };
 
 int __init vac_virt_init(void)
 {

@@ -165,6 +165,16 @@ void tap_plan(int more)
 	write_all(s, strlen(s));
 }
 
+int tap_count(void)
+{
+	return shared->tests;
+}
+
+void tap_continue(int before)
+{
+	shared->tests = before;
+}
+
 int tap_end(void)
 {
 	tap_plan(0);

@@ -26,5 +26,8 @@ void need(int err, const char *name, ...) TAP_FMT(2);
 int tap_end(void);
 /* For a program that makes the kernel panic: the plan, with `more` results that come after it. */
 void tap_plan(int more);
+int tap_count(void); /* results so far */
+/* The results go on after these, which another kernel had. */
+void tap_continue(int before);
 
 #endif

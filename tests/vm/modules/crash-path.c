@@ -16,9 +16,7 @@
  * With panic=1 it looks again on each CPU after a panic, when that CPU has done all that it does to
  * stop or to restart the machine, and writes TAP to the report port in frames of the type C.
  */
-#include <linux/crc32.h>
 #include <linux/gfp.h>
-#include <linux/io.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/smp.h>
@@ -27,12 +25,9 @@
 #include <asm/tlbflush.h>
 #include <asm/vmx.h>
 
-#define LIMIT		16
-#define REPORT_PORT	0x2f8
-#define LINE_STATUS	5
-#define TX_READY	0x20
-#define TX_DONE		0x40
+#include "report.h"
 
+#define LIMIT		16
 #define STATE_CLEAR	5
 
 static int cpus[LIMIT], vmxe[LIMIT], states[LIMIT];
@@ -144,33 +139,6 @@ static int look_set(const char *value, const struct kernel_param *param)
 static const struct kernel_param_ops look_ops = { .set = look_set };
 module_param_cb(look, &look_ops, NULL, 0200);
 
-static void put(const char *text, int size)
-{
-	while (size--) {
-		while (!(inb(REPORT_PORT + LINE_STATUS) & TX_READY))
-			cpu_relax();
-		outb(*text++, REPORT_PORT);
-	}
-}
-
-static __printf(2, 3) void tap(bool good, const char *format, ...)
-{
-	static int sequence;
-	static char text[120], frame[160];
-	va_list args;
-	int head, n;
-	u32 crc;
-
-	head = sprintf(text, "C %d ", sequence++);
-	n = head + sprintf(text + head, "%s - ", good ? "ok" : "not ok");
-	va_start(args, format);
-	n += vscnprintf(text + n, sizeof(text) - n, format, args);
-	va_end(args);
-	crc = ~crc32_le(~0, text, n);
-	n = sprintf(frame, "\n\x1e%.*s%08x %s\n", head, text, crc, text + head);
-	put(frame, n);
-}
-
 static int report(struct kprobe *probe, struct pt_regs *regs)
 {
 	int cpu = raw_smp_processor_id();
@@ -183,13 +151,13 @@ static int report(struct kprobe *probe, struct pt_regs *regs)
 	leave_vmx();
 	cr4_clear_bits(X86_CR4_VMXE);
 	raw_spin_lock(&port);
-	tap(!vmxe[cpu], "CPU %d has VMX off after the panic", cpu);
+	report_tap(!vmxe[cpu], "CPU %d has VMX off after the panic", cpu);
 	for (i = 0; i < n_vmcss; i++)
 		if (cpus[i] == cpu)
-			tap(states[i] == STATE_CLEAR, "CPU %d: VMCS %d, of %s, is clear: %d", cpu,
-			    i, of[i], states[i]);
-	while (!(inb(REPORT_PORT + LINE_STATUS) & TX_DONE))
-		cpu_relax();
+			report_tap(states[i] == STATE_CLEAR,
+				   "CPU %d: VMCS %d, of %s, is clear: %d", cpu, i, of[i],
+				   states[i]);
+	report_done();
 	raw_spin_unlock(&port);
 	return 0;
 }

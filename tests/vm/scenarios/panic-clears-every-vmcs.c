@@ -13,39 +13,15 @@
  *
  * only: intel
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "../guest/active.h"
 #include "../guest/work.h"
 #include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/mod.h"
-#include "../lib/sysfs.h"
+#include "../lib/second.h"
 #include "../lib/tap.h"
-
-/* Until init has read all that we printed, has sent it, and polls again. */
-static void wait_for_init(void)
-{
-	int port = open("/dev/ttyS1", O_WRONLY | O_NOCTTY | O_NONBLOCK), left;
-	char call[100];
-
-	do {
-		sched_yield();
-		if (ioctl(STDOUT_FILENO, FIONREAD, &left))
-			left = 0;
-		if (sys_read(call, sizeof(call), "/proc/1/syscall"))
-			strcpy(call, "7 ");
-	} while (left || strncmp(call, "7 ", 2));
-	tcdrain(port);
-	close(port);
-}
 
 int main(void)
 {
@@ -67,7 +43,7 @@ int main(void)
 	ok_virt(1, "before the panic");
 	need(cpu_pin(0), "CPU 0 can be chosen");
 	tap_plan(cpu_count() + a.n);
-	wait_for_init();
-	sys_write("c", "/proc/sysrq-trigger");
+	second_wait_for_init();
+	second_crash();
 	return EXIT_FAILURE;
 }

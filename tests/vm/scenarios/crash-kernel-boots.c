@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claim: a real panic, with guests of two instances running on each CPU and a crash kernel loaded,
+ * boots that (hazards 1 and 3): virtualization is off on each CPU, and the crash kernel finds what it
+ * needs of its memory as it was loaded (the kernel's own purgatory compares a SHA-256 of it) and can
+ * start the other CPU.
+ *
+ * The CPU that panics is looked at when nothing is left to do but the jump (/modules/before-jump.ko).
+ * The other stops in an NMI. In the crash kernel it is started by INIT, which a CPU in VMX operation,
+ * or with GIF 0 on AMD, does not take: that it comes is how it is seen. EFER reaches the crash kernel
+ * as it was left; CR4 does not, but to leave with VMX on would have ended the machine. Which VMCSs are
+ * clear then is looked at by panic-clears-every-vmcs.
+ *
+ * Debian's own kernel, loaded with kexec_file_load(); CPU 0 panics, since the INIT of another kernel
+ * would reset the machine if it was sent to that.
+ *
+ * machine: --panics --second-kernel msr,control-registers --append crashkernel=192M --time 240
+ * machine intel: --memory 512
+ *
+ * fails when: in a crash virtualization stays on (mutants emergency-leaves-vmx-on-in-a-crash,
+ * emergency-leaves-svme-on).
+ */
+#include <errno.h>
+
+#include "../guest/work.h"
+#include "../lib/cpu.h"
+#include "../lib/instances.h"
+#include "../lib/mod.h"
+#include "../lib/second.h"
+#include "../lib/sysfs.h"
+#include "../lib/tap.h"
+
+static int second(void)
+{
+	int cpu;
+
+	need(mod_insert_needed(), "what looks at the CPUs loads");
+	ok(sys_there("/proc/vmcore"), "the crash kernel sees the memory of the one that died");
+	ok_is(cpu_count(), 2, "it has all CPUs");
+	for (cpu = 0; cpu < cpu_count(); cpu++)
+		ok_is(cpu_virt(cpu), 0, "it finds virtualization of CPU %d off", cpu);
+	return tap_end();
+}
+
+int main(int argc, char **argv)
+{
+	struct work *w;
+	int cpu, t;
+
+	if (second_is(argc, argv))
+		return second();
+	load_two();
+	for (t = 0; t < 2; t++) {
+		for (cpu = 0; cpu < 2; cpu++) {
+			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0, cpu),
+			     "a guest of %s starts on CPU %d", tags[t], cpu);
+			if (!ok(!work_advances(w, 2, 60), "a guest of %s runs on CPU %d",
+				tags[t], cpu))
+				diag("  %s", work_why());
+		}
+	}
+	ok_virt(1, "before the panic");
+	need(mod_insert("before-jump", "crash=1"), "the CPU that panics can be looked at");
+	need(second_load(true, 1), "a crash kernel is loaded");
+	need(cpu_pin(0), "CPU 0 can be chosen");
+	second_wait_for_init();
+	second_crash();
+	need(-EIO, "the kernel panics");
+}
