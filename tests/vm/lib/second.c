@@ -57,9 +57,9 @@ int second_load(bool crash, int more)
 
 	if (r > 0)
 		r = syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line,
-			    crash ? ON_CRASH : 0) ?
-			    -errno :
-			    0;
+			    crash ? ON_CRASH : 0)
+			    ? -errno
+			    : 0;
 	close(kernel);
 	close(initrd);
 	return r;

@@ -3,15 +3,16 @@
  * before-jump.c - is virtualization off on each CPU when a kexec leaves this kernel?
  *
  * A CPU that is told to stop is looked at when it stops (stop_this_cpu()), the one that enters the
- * other kernel when all is done but the jump (machine_kexec()). With EFER.SVME or CR4.VMXE set there
- * the look says "not ok", and leaves it set. With crash=1 only the one that jumps is looked at, since
- * the others stop in an NMI, where nothing of ours can look at them last.
+ * other kernel when all is done but the jump (machine_kexec()). With EFER.SVME or CR4.VMXE set
+ * there the look says "not ok", and leaves it set. With crash=1 only the one that jumps is looked
+ * at, since the others stop in an NMI, where nothing of ours can look at them last.
  *
  * One result a CPU that is looked at, as TAP on the report port.
  */
 #include <linux/cpumask.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/smp.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -22,17 +23,16 @@
 static bool crash;
 module_param(crash, bool, 0444);
 
-static int on[NR_CPUS];
-static bool seen[NR_CPUS];
+static DEFINE_PER_CPU(bool, on);
+static DEFINE_PER_CPU(bool, seen);
 
 static int stops(struct kprobe *probe, struct pt_regs *regs)
 {
-	int cpu = raw_smp_processor_id();
 	u64 efer;
 
 	rdmsrl(MSR_EFER, efer);
-	on[cpu] = (efer & EFER_SVME) || (__read_cr4() & X86_CR4_VMXE);
-	WRITE_ONCE(seen[cpu], true);
+	this_cpu_write(on, (efer & EFER_SVME) || (__read_cr4() & X86_CR4_VMXE));
+	this_cpu_write(seen, true);
 	return 0;
 }
 
@@ -42,9 +42,9 @@ static int jumps(struct kprobe *probe, struct pt_regs *regs)
 	int cpu = raw_smp_processor_id(), i;
 
 	stops(probe, regs);
-	for (i = 0; i < NR_CPUS; i++)
-		if (READ_ONCE(seen[i]))
-			report_tap(!on[i], "CPU %d has virtualization off when it %s", i,
+	for_each_possible_cpu(i)
+		if (READ_ONCE(per_cpu(seen, i)))
+			report_tap(!per_cpu(on, i), "CPU %d has virtualization off when it %s", i,
 				   i == cpu ? "jumps" : "stops");
 	report_done();
 	return 0;

@@ -35,7 +35,8 @@ static int second(void)
 	int cpu;
 
 	need(mod_insert_needed(), "what looks at the CPUs loads");
-	ok(sys_there("/proc/vmcore"), "the crash kernel sees the memory of the one that died");
+	ok(sys_there("/proc/vmcore"),
+	   "the crash kernel sees the memory of the one that died");
 	ok_is(cpu_count(), 2, "it has all CPUs");
 	for (cpu = 0; cpu < cpu_count(); cpu++)
 		ok_is(cpu_virt(cpu), 0, "it finds virtualization of CPU %d off", cpu);
@@ -52,7 +53,8 @@ int main(int argc, char **argv)
 	load_two();
 	for (t = 0; t < 2; t++) {
 		for (cpu = 0; cpu < 2; cpu++) {
-			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0, cpu),
+			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0,
+					cpu),
 			     "a guest of %s starts on CPU %d", tags[t], cpu);
 			if (!ok(!work_advances(w, 2, 60), "a guest of %s runs on CPU %d",
 				tags[t], cpu))
@@ -60,7 +62,8 @@ int main(int argc, char **argv)
 		}
 	}
 	ok_virt(1, "before the panic");
-	need(mod_insert("before-jump", "crash=1"), "the CPU that panics can be looked at");
+	need(mod_insert("before-jump", "crash=1"),
+	     "the CPU that panics can be looked at");
 	need(second_load(true, 1), "a crash kernel is loaded");
 	need(cpu_pin(0), "CPU 0 can be chosen");
 	second_wait_for_init();

@@ -49,7 +49,8 @@ int main(int argc, char **argv)
 	load_two();
 	for (t = 0; t < 2; t++) {
 		for (cpu = 0; cpu < 2; cpu++) {
-			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0, cpu),
+			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0,
+					cpu),
 			     "a guest of %s starts on CPU %d", tags[t], cpu);
 			if (!ok(!work_advances(w, 2, 60), "a guest of %s runs on CPU %d",
 				tags[t], cpu))

@@ -40,7 +40,8 @@ static void refused(const char *when)
 		vm = ioctl(dev, KVM_CREATE_VM, 0);
 		error = errno;
 		close(dev);
-		ok_refused(vm < 0 ? -error : 0, EBUSY, "%s makes no VM %s", tags[t], when);
+		ok_refused(vm < 0 ? -error : 0, EBUSY, "%s makes no VM %s", tags[t],
+			   when);
 		if (vm >= 0)
 			close(vm);
 	}
@@ -57,7 +58,8 @@ static void start(struct work *w[2])
 	int t;
 
 	for (t = 0; t < 2; t++) {
-		if (work_start(&w[t], device_of(tags[t]), payload_find("mix"), 2, 0, -1)) {
+		if (work_start(&w[t], device_of(tags[t]), payload_find("mix"), 2, 0,
+			       -1)) {
 			diag("%s", work_why());
 			need(-1, "guests of %s start", tags[t]);
 		}
@@ -69,7 +71,8 @@ static void go_on(struct work *w[2], const char *when)
 	int t;
 
 	for (t = 0; t < 2; t++)
-		if (!ok(!work_advances(w[t], 5, 60), "guests of %s go on %s", tags[t], when))
+		if (!ok(!work_advances(w[t], 5, 60), "guests of %s go on %s", tags[t],
+			when))
 			diag("  %s", work_why());
 }
 
