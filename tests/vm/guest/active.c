@@ -9,6 +9,7 @@
 #include "../lib/tap.h"
 #include "active.h"
 #include "vmm.h"
+#include "work.h"
 
 #define EACH 2
 
@@ -73,4 +74,21 @@ void active_end(struct active *a)
 {
 	vm_destroy(a->vm[0]);
 	vm_destroy(a->vm[1]);
+}
+
+void active_run(void)
+{
+	struct work *w;
+	int cpu, t;
+
+	for (t = 0; t < 2; t++) {
+		for (cpu = 0; cpu < cpu_count(); cpu++) {
+			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0,
+					cpu),
+			     "a guest of %s starts on CPU %d", tags[t], cpu);
+			if (!ok(!work_advances(w, 2, 60), "a guest of %s runs on CPU %d",
+				tags[t], cpu))
+				diag("  %s", work_why());
+		}
+	}
 }

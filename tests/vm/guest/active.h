@@ -24,4 +24,7 @@ void active_make(struct active *a);
 const char *active_params(const struct active *a, const char *more);
 void active_end(struct active *a);
 
+/* A guest of each instance runs on each CPU, until the machine ends. */
+void active_run(void);
+
 #endif

@@ -21,7 +21,7 @@
  */
 #include <errno.h>
 
-#include "../guest/work.h"
+#include "../guest/active.h"
 #include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/mod.h"
@@ -41,22 +41,10 @@ static int second(void)
 
 int main(int argc, char **argv)
 {
-	struct work *w;
-	int cpu, t;
-
 	if (second_is(argc, argv))
 		return second();
 	load_two();
-	for (t = 0; t < 2; t++) {
-		for (cpu = 0; cpu < 2; cpu++) {
-			need(work_start(&w, device_of(tags[t]), payload_find("mix"), 1, 0,
-					cpu),
-			     "a guest of %s starts on CPU %d", tags[t], cpu);
-			if (!ok(!work_advances(w, 2, 60), "a guest of %s runs on CPU %d",
-				tags[t], cpu))
-				diag("  %s", work_why());
-		}
-	}
+	active_run();
 	ok_virt(1, "before the kexec");
 	need(mod_insert("before-jump", ""), "the CPUs can be looked at on the way");
 	need(second_load(false, cpu_count()), "a second kernel is loaded");
