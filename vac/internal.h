@@ -98,10 +98,13 @@ struct vac_vendor {
 	void (*show)(struct seq_file *m, unsigned int cpu);
 };
 
+#define VAC_TAG_MAX	24
+
 struct vac {
 	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
+	char chosen[VAC_TAG_MAX + 1];		/* tag or "none" as a person wrote it last; under lock */
 	unsigned int users;			/* VMs of all; under lock */
 	const struct vac_vendor *vendor;
 };
@@ -112,6 +115,7 @@ extern const struct vac_vendor vac_vendor_vmx;
 
 int vac_device_init(void);
 void vac_device_exit(void);
+int vac_device_choose(const char *word);
 int vac_virt_init(void);
 void vac_virt_exit(void);
 int vac_clock_init(void);

@@ -67,24 +67,14 @@ static ssize_t default_show(struct kobject *kobj, struct kobj_attribute *attr, c
 static ssize_t default_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
 			     size_t count)
 {
-	struct vac_instance *inst;
-	ssize_t r = -ENOENT;
+	int r = vac_device_choose(buf);
 
-	mutex_lock(&vac.lock);
-	if (sysfs_streq(buf, "none")) {
-		vac.default_instance = NULL;
-		r = count;
-	}
-	list_for_each_entry(inst, &vac.instances, link)
-		if (inst->fops && sysfs_streq(buf, inst->desc.tag)) {
-			vac.default_instance = inst;
-			r = count;
-		}
-	mutex_unlock(&vac.lock);
-	if (r < 0)
+	if (r) {
 		pr_err("no instance %.*s to make the default; ls /sys/kernel/vac/instances\n",
-		       (int)min_t(size_t, strcspn(buf, "\n"), 24), buf);
-	return r;
+		       (int)min_t(size_t, strcspn(buf, "\n"), VAC_TAG_MAX), buf);
+		return r;
+	}
+	return count;
 }
 
 static ssize_t enabled_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
