@@ -17,8 +17,10 @@ refuse() {
 }
 
 folder=
+kdir=
 for word; do
 	case $word in
+	/*/build) kdir=$word ;;
 	M=*) folder=${word#*=}/ ;;
 	KBUILD_EXTRA_SYMBOLS=*)
 		[ -f "${word#*=}" ] ||
@@ -26,6 +28,16 @@ for word; do
 		;;
 	esac
 done
+
+# /lib/modules/KERNEL says what that kernel has itself, unless only its headers are here. Of two
+# modules of one name modprobe takes ours, and the kernel's own cannot be loaded any more.
+if [ -n "$kdir" ]; then
+	own=$(cat "${kdir%/build}/modules.order" "${kdir%/build}/modules.builtin" 2>/dev/null |
+		awk -v "name=$(echo "$module" | tr - _)" '
+			{ what = $0; sub(".*/", "", what); sub("\\.k?o$", "", what); gsub("-", "_", what) }
+			what == name { print; exit }')
+	[ -z "$own" ] || refuse "it has a module of this name itself ($own)"
+fi
 
 # The messages are read below; kbuild itself drops LC_ALL.
 unset LC_ALL

@@ -28,13 +28,22 @@ u64 vac_capabilities(void)
 }
 VAC_EXPORT(vac_capabilities);
 
+/* Those who make instances refuse them as well: see there. */
+static const char * const not_tags[] = {
+#define NOT_A_TAG(word) #word,
+#include "not-tags.h"
+#undef NOT_A_TAG
+};
+
 static bool tag_is_good(const char *tag)
 {
 	size_t i, n = strlen(tag);
 
-	/* "none" is how the default is unset. */
-	if (n < 1 || n > 24 || tag[0] < 'a' || tag[0] > 'z' || !strcmp(tag, "none"))
+	if (n < 1 || n > VAC_TAG_MAX || tag[0] < 'a' || tag[0] > 'z')
 		return false;
+	for (i = 0; i < ARRAY_SIZE(not_tags); i++)
+		if (!strcmp(tag, not_tags[i]))
+			return false;
 	for (i = 1; i < n; i++)
 		if (!(tag[i] >= 'a' && tag[i] <= 'z') && !(tag[i] >= '0' && tag[i] <= '9') &&
 		    tag[i] != '_')
@@ -101,8 +110,8 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	if (r)
 		return ERR_PTR(r);
 	if (!desc->tag || !tag_is_good(desc->tag)) {
-		pr_err("refused %s: not a tag: [a-z][a-z0-9_]{0,23}, other than none\n",
-		       module_name(desc->owner));
+		pr_err("refused %s: \"%.40s\" is not a tag, [a-z][a-z0-9_]{0,23}, or is one of those in vac/not-tags.h; choose another tag\n",
+		       module_name(desc->owner), desc->tag ?: "");
 		return ERR_PTR(-EINVAL);
 	}
 	r = check_vendor(desc);

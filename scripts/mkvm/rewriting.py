@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rewrite: snapshot, patches, rules, names, package. Every stage is a function of content."""
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -9,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import audit, cocci, digest, edit, gate, package, private, tree
-from .failure import Refused, Usage
+from . import tag as tags
+from .failure import Refused
 from .manifest import Manifest
 from .patch import Patch
 from .rule import house_rules
 from .snapshot import Snapshot
 from .store import Store
 
-TAG = re.compile(r"(?!none$)[a-z][a-z0-9_]{0,23}")     # "none" unsets the default
 WORKERS = 2
 
 
@@ -25,8 +24,7 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
 
     Only a naive instance, which lacks a rule, is made without the gate.
     """
-    if not TAG.fullmatch(tag):
-        raise Usage(f"{tag} is no tag: a letter, then up to 23 of a-z 0-9 _")
+    tags.check(tag)
     snapshot = Snapshot(folder)
     snapshot.check()
     store = Store(enabled=cache)
@@ -37,6 +35,7 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
                                    digest.of_tree(glue))
     renamed, kept = private.choose(result, store)
+    tags.check_private(tag, renamed)
     if gated:
         gate.check(result, {*renamed, *kept}, audit.house_lists())
     version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed)

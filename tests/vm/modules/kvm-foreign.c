@@ -2,8 +2,8 @@
 /*
  * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
  *
- * The parameter "as" chooses one: major, size, tag, none (a tag), vendor. It never stays loaded: if
- * vac admits it, it leaves again and says so with -ECANCELED.
+ * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It never stays
+ * loaded: if vac admits it, it leaves again and says so with -ECANCELED.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -46,10 +46,10 @@ static int __init foreign_init(void)
 		desc.size = 8;
 	else if (!strcmp(as, "tag"))
 		desc.tag = "Foreign";
-	else if (!strcmp(as, "none"))
-		desc.tag = "none";
 	else if (!strcmp(as, "vendor"))
 		desc.need_svm = both;
+	else
+		desc.tag = as;
 	desc.need_vmx = desc.need_svm;
 	inst = vac_instance_register(&desc);
 	if (IS_ERR(inst))

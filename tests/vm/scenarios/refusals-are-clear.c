@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: what cannot work is refused with the right error number and one line in the kernel
- * log that names the cause: an instance without vac, with a wrong vac interface, a second
- * time; vac beside stock KVM, stock KVM beside vac.
+ * log that names the cause: an instance without vac, with a wrong vac interface, with a word for
+ * a tag that is none, a second time; vac beside stock KVM, stock KVM beside vac.
  *
  * /modules/kvm-foreign.ko asks for admission in ways that vac must refuse.
  *
- * fails when: stock KVM is let in, or any interface is taken (mutants stock-may-come,
- * any-interface-will-do).
+ * fails when: stock KVM is let in, or any interface or word is taken (mutants stock-may-come,
+ * any-interface-will-do, any-word-is-a-tag).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -139,7 +139,9 @@ int main(void)
 	foreign("major", "interface");
 	foreign("size", "descriptor");
 	foreign("tag", "not a tag");
-	foreign("none", "not a tag");
+#define NOT_A_TAG(word) foreign(#word, "not a tag");
+#include "../../../vac/not-tags.h"
+#undef NOT_A_TAG
 	foreign("vendor", "does not mediate");
 	r = set_default("nosuch");
 	ok(r == -ENOENT || r == -EINVAL, "a default that is not loaded is refused: %s",
