@@ -71,7 +71,7 @@ TRACE_EVENT(vac_vmx_vpid_alloc,
 	TP_printk("instance %s vpid %d", __get_str(tag), __entry->vpid)
 );
 
-TRACE_EVENT(vac_vmx_vpid_flush,
+DECLARE_EVENT_CLASS(vac_vmx_flush,
 	TP_PROTO(unsigned int cpu),
 	TP_ARGS(cpu),
 	TP_STRUCT__entry(
@@ -81,6 +81,16 @@ TRACE_EVENT(vac_vmx_vpid_flush,
 		__entry->cpu = cpu;
 	),
 	TP_printk("cpu %u", __entry->cpu)
+);
+
+DEFINE_EVENT(vac_vmx_flush, vac_vmx_vpid_flush,
+	TP_PROTO(unsigned int cpu),
+	TP_ARGS(cpu)
+);
+
+DEFINE_EVENT(vac_vmx_flush, vac_vmx_ept_flush,
+	TP_PROTO(unsigned int cpu),
+	TP_ARGS(cpu)
 );
 
 #endif /* VAC_TRACE_H */

@@ -4,6 +4,18 @@
  * emergency callback (3), the posted-interrupt wakeup vector (14), the switch
  * between VMX and Processor Trace (17).
  *
+ * A VMXON is followed by one flush of all that EPT has left in the TLB, as KVM of
+ * 6.1 does it: VMX may have been on before, for whomever. It is the only one that
+ * is due here. An instance whose first VM comes later needs none, and gives none
+ * (rule ept-flush-by-vac): such translations are tagged with the address of the
+ * page that is the root, and before a vCPU enters on a CPU its KVM has flushed
+ * them there, all when it comes from another CPU or runs for the first time
+ * (KVM_REQ_TLB_FLUSH), and those of the root whenever it takes one that it did
+ * not have (kvm_mmu_load(), which says that another hypervisor may have left
+ * some). A page that was a root of one instance and becomes one of another is
+ * such a root; as long as it is one nobody else can have it. Under one KVM a VM
+ * that starts while others run gets no more than that either.
+ *
  * The current VMCS (4) needs no code here: vcpu.c tells an instance when what
  * it believes of it is void.
  */
@@ -25,8 +37,10 @@
 #include <asm/vmx.h>
 
 #include "internal.h"
+#include "trace.h"
 
 static DEFINE_PER_CPU(void *, vmxon_region);
+static bool can_flush_ept;	/* since setup() */
 
 /* 0, or -EIO where it faults (SDM volume 3, 31.3: FEAT_CTL, CR0, CR4) or fails. */
 static int vmx_on(phys_addr_t region)
@@ -51,6 +65,19 @@ static void vmx_off(void)
 		 : : : "cc", "memory" : off);
 off:
 	cr4_clear_bits(X86_CR4_VMXE);
+}
+
+/* On the CPU, interrupts off, right after VMXON; of all roots (SDM volume 3, 31.3, INVEPT). */
+static void flush_ept(void)
+{
+	struct { u64 eptp, zero; } descriptor = { 0, 0 };
+
+	if (!can_flush_ept)
+		return;
+	asm volatile("1: invept %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "m"(descriptor), "r"((unsigned long)VMX_EPT_EXTENT_GLOBAL)
+		     : "cc", "memory");
+	trace_vac_vmx_ept_flush(smp_processor_id());
 }
 
 /*
@@ -177,9 +204,13 @@ static void free_regions(void)
 static int setup(void)
 {
 	unsigned int cpu;
-	u64 basic;
+	u64 basic, ept;
 
 	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	/* The MSR is there only where EPT or VPID is. */
+	if (rdmsrl_safe(MSR_IA32_VMX_EPT_VPID_CAP, &ept))
+		ept = 0;
+	can_flush_ept = ept & VMX_EPT_INVEPT_BIT && ept & VMX_EPT_EXTENT_GLOBAL_BIT;
 	for_each_possible_cpu(cpu) {
 		struct page *page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 
@@ -220,6 +251,7 @@ static int cpu_on(void)
 		intel_pt_handle_vmx(0);
 		return -EIO;
 	}
+	flush_ept();
 	vac_vpid_cpu_on();
 	return 0;
 }

@@ -3,13 +3,16 @@
  * Claim: no two vCPUs run with the same VPID, whichever instance they belong to (hazard 6), as
  * the VMCS that is current on each CPU says at every sample. Where the VPIDs do not suffice the
  * vCPUs that got none run untagged, without an error; one that was given back is handed out
- * again only after every CPU flushed what it tagged; and an instance without VMs holds none.
+ * again only after every CPU flushed what it tagged; and an instance without VMs holds none. What
+ * EPT left in the TLB is flushed once on each CPU when VMX comes on, for whomever, and by vac not
+ * again with the first VM of the other instance, whose own such flush a rule takes out.
  *
  * The second half is on a vac with 8 VPIDs (vac-few-vpids). The emulator's TLB forgets more
  * than it has to, so a missing flush is seen in vac's trace events, not in a guest.
  *
  * fails when: a VPID is given twice (mutant one-vpid-for-two), or again without a flush of
- * every CPU (mutant vpid-flushed-on-one-cpu).
+ * every CPU (mutant vpid-flushed-on-one-cpu), or VMXON is not followed by INVEPT (mutant
+ * ept-not-flushed).
  *
  * only: intel
  */
@@ -163,6 +166,7 @@ static void read_trace(void)
 {
 	unsigned int vpid, cpu, i, freed = 0, early = 0, again = 0, flushes = 0, late = 0;
 	bool flushed[MAX_CPUS] = { false }, used[FEW + 1] = { false };
+	unsigned int ept[MAX_CPUS] = { 0 }, ept_once = 0;
 	unsigned int cpus = cpu_count();
 	char line[300], tag[25], *what;
 	FILE *f = fopen(TRACE "/trace", "re");
@@ -175,6 +179,9 @@ static void read_trace(void)
 			   sscanf(what, "%*s cpu %u", &cpu) == 1 && cpu < MAX_CPUS) {
 			flushed[cpu] = true;
 			flushes += freed;
+		} else if ((what = strstr(line, "vac_vmx_ept_flush: ")) &&
+			   sscanf(what, "%*s cpu %u", &cpu) == 1 && cpu < MAX_CPUS) {
+			ept[cpu]++;
 		} else if ((what = strstr(line, "vac_vmx_vpid_alloc: ")) &&
 			   sscanf(what, "%*s instance %24s vpid %u", tag, &vpid) == 2 &&
 			   vpid && vpid <= FEW) {
@@ -192,6 +199,9 @@ static void read_trace(void)
 	}
 	if (f)
 		fclose(f);
+	for (i = 0; i < MAX_CPUS; i++)
+		ept_once += ept[i] == 1;
+	ok_is(ept_once, cpus, "vac flushed EPT once on each CPU, for both instances");
 	ok_is(early, 0, "none was handed out twice while it was in use");
 	ok_is(again, FEW - VCPUS_A, "those of b were handed out again");
 	ok_is(late, 0, "each after every CPU had flushed");
@@ -211,6 +221,8 @@ static void few(void)
 	     "vac is traced");
 	need(sys_write("1", TRACE "/events/vac/vac_vmx_vpid_flush/enable"),
 	     "and its flushes");
+	need(sys_write("1", TRACE "/events/vac/vac_vmx_ept_flush/enable"),
+	     "those of EPT, too");
 	for (t = 0; t < 2; t++)
 		w[t] = start(t);
 	ok_is(instance_number("a", "vpids"), VCPUS_A, "a holds one for each vCPU");
