@@ -142,6 +142,41 @@ unlock:
 }
 VAC_EXPORT(vac_uret_add);
 
+/**
+ * vac_uret_host() - The host's value of an MSR on the CPU that asks.
+ * @msr: its index.
+ * @value: where it goes; untouched on error.
+ *
+ * A guest's value stays in such an MSR until the CPU returns to user space, and
+ * another task may load an instance there meanwhile: what RDMSR gives it then
+ * is not the host's. An MSR that has no slot holds a guest's value nowhere but
+ * between the entry of a vCPU and its exit, interrupts off.
+ *
+ * Context: process context; takes the table's mutex, so that a slot which is
+ * being made is either not there or sampled.
+ * Return: 0, or -EIO if the CPU does not have the MSR.
+ */
+int vac_uret_host(u32 msr, u64 *value)
+{
+	unsigned int slot;
+	int r = 0;
+
+	mutex_lock(&uret.lock);
+	preempt_disable();
+	for (slot = 0; slot < uret.count; slot++)
+		if (uret.msrs[slot] == msr)
+			break;
+	/* Where virtualization is off no guest has been since the last return to user space. */
+	if (slot < uret.count && this_cpu_read(vac_cpu.on))
+		*value = this_cpu_ptr(&uret_cpu)->values[slot].host;
+	else
+		r = rdmsrl_safe(msr, value);
+	preempt_enable();
+	mutex_unlock(&uret.lock);
+	return r;
+}
+VAC_EXPORT(vac_uret_host);
+
 /*
  * The first write since the last return to user space. Out of line: else it costs the
  * many that follow a register, saved and restored.

@@ -161,6 +161,7 @@ void vac_vfio_put(struct kvm *kvm);
 /* uret.c */
 int vac_uret_add(u32 msr);
 int vac_uret_set(unsigned long slot, u64 value, u64 mask);
+int vac_uret_host(u32 msr, u64 *value);
 
 /* svm.c */
 void *vac_svm_save_area(unsigned int cpu);
