@@ -20,12 +20,18 @@ struct vac vac = {
 #define SVM_IN_CPUID	BIT(2)	/* leaf 0x80000001, ECX */
 #define VM_CR_SVMDIS	BIT(4)	/* APM volume 2, 15.30.1 */
 
-/* The kernel may hide a feature that its firmware has switched off: CPUID tells. */
+/*
+ * The kernel may hide a feature that its firmware has switched off: CPUID tells.
+ *
+ * Which of its two bits in IA32_FEAT_CTL VMX needs depends on whether the kernel was
+ * started by tboot, inside SMX. Only the kernel knows, and it hides VMX where that bit
+ * is missing: so the MSR explains what it did, and is not asked where VMX is there.
+ */
 static bool __init firmware_forbids(void)
 {
 	u64 feat_ctl = 0, vm_cr = 0;
 
-	if (cpuid_ecx(1) & VMX_IN_CPUID)
+	if (cpuid_ecx(1) & VMX_IN_CPUID && !boot_cpu_has(X86_FEATURE_VMX))
 		rdmsrl_safe(MSR_IA32_FEAT_CTL, &feat_ctl);
 	if (cpuid_eax(0x80000000) >= 0x80000001 && cpuid_ecx(0x80000001) & SVM_IN_CPUID)
 		rdmsrl_safe(MSR_VM_CR, &vm_cr);

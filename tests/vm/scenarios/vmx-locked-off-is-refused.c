@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: where the firmware has locked VMX off vac does not load, says so in one line with the MSR's
- * value, and leaves nothing: no device, no sysfs, CR4 and IA32_FEAT_CTL of each CPU as they were.
+ * value, and leaves nothing: no device, no sysfs, CR4 and IA32_FEAT_CTL of each CPU as they were. Where
+ * the kernel offers VMX all the same, as under tboot with VMX enabled inside SMX alone, vac goes by
+ * that: the module pose-as-measured makes the kernel say so.
  *
  * machine: --locked-off
  *
  * fails when: the firmware does not lock it off (no --locked-off): vac loads; and when vac takes no
- * look at the MSR (mutant vmx-locked-off-is-not-told).
+ * look at the MSR (mutant vmx-locked-off-is-not-told), or goes by it against the kernel (mutant
+ * feature-control-overrules-the-kernel).
  *
  * only: intel
  * series: first
@@ -50,5 +53,10 @@ int main(void)
 			   value == LOCKED_WITHOUT_VMX,
 		   "IA32_FEAT_CTL of CPU %d is as before", cpu);
 	}
+	need(mod_insert("pose-as-measured", ""), "the kernel offers VMX all the same");
+	ok_errno(mod_insert("vac", ""), "then vac loads");
+	ok_errno(mod_remove_within("vac", 5), "and unloads");
+	need(mod_remove("pose-as-measured"), "the kernel does so no more");
+	ok_refused(mod_insert("vac", ""), EOPNOTSUPP, "vac does not load again");
 	return tap_end();
 }
