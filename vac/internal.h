@@ -104,7 +104,7 @@ struct vac {
 	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
-	char chosen[VAC_TAG_MAX + 1];		/* tag or "none" as a person wrote it last; under lock */
+	char chosen[VAC_TAG_MAX + 1];		/* tag or "none", as written last; under lock */
 	unsigned int users;			/* VMs of all; under lock */
 	const struct vac_vendor *vendor;
 };

@@ -7,7 +7,7 @@
  * looked up in each kernel, by scripts/build, scripts/install and build.sh.
  */
 NOT_A_TAG(none)		/* written to /sys/kernel/vac/default it unsets the default */
-NOT_A_TAG(amd)		/* kvm-amd and kvm-intel are modules of the stock KVM, of every x86 kernel */
+NOT_A_TAG(amd)		/* kvm-amd and kvm-intel are modules of each stock kernel */
 NOT_A_TAG(intel)
 NOT_A_TAG(vm)		/* what monitoring looks for in /proc/PID/fd: anon_inode:kvm-vm and ... */
 NOT_A_TAG(vcpu)		/* ... kvm-vcpu:N. /dev/kvm-vm there would be taken for a VM */

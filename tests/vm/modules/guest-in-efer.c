@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest-in-efer.c - an instance whose guest's EFER is in the CPU, and what vac then calls the host's.
+ * guest-in-efer.c - an instance whose guest's EFER is in the CPU, and what vac then gives as the
+ * host's.
  *
- * While it is loaded it has a VM, so virtualization is on. Its debugfs file "guest-in-efer" is one line
- * for the CPU on which it is read: what the MSR holds with no guest there, what it holds with one, and
- * the host's value that vac gives meanwhile. The guest's has no SCE, the bit that Intel CPUs leave
- * behind until the return to user space; the host's is back before the CPU goes there.
+ * While it is loaded it has a VM, so virtualization is on. Its debugfs file "guest-in-efer" is one
+ * line for the CPU on which it is read: what the MSR holds with no guest there, what it holds with
+ * one, and the host's value that vac gives meanwhile. The guest's has no SCE, the bit that Intel
+ * CPUs leave behind until the return to user space; the host's is back before the CPU goes there.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>

@@ -2,8 +2,8 @@
 /*
  * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
  *
- * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It never stays
- * loaded: if vac admits it, it leaves again and says so with -ECANCELED.
+ * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It never
+ * stays loaded: if vac admits it, it leaves again and says so with -ECANCELED.
  */
 #include <linux/err.h>
 #include <linux/module.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pose-as-measured.c - while it is loaded the kernel offers VMX though IA32_FEAT_CTL does not enable
- * it outside SMX, as it does where tboot has started it.
+ * pose-as-measured.c - while it is loaded the kernel offers VMX though IA32_FEAT_CTL does not
+ * enable it outside SMX, as it does where tboot has started it.
  */
 #include <linux/module.h>
 #include <asm/cpufeature.h>
