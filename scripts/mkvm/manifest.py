@@ -4,7 +4,7 @@
 from . import digest, house
 from .failure import Refused
 
-KINDS = ("claim", "file", "optional", "objects", "ignore")
+KINDS = ("claim", "file", "optional", "objects", "knows", "ignore")
 
 
 class Manifest:
@@ -42,7 +42,7 @@ class Manifest:
 
     def wants(self, name):
         """Whether a snapshot holds this file."""
-        return self.known.get(name, "ignore") != "ignore"
+        return self.known.get(name, "ignore") not in ("knows", "ignore")
 
     def claims(self, name):
         return name in self.known or any(name.startswith(claim)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A snapshot: KVM's own files of one kernel release, with the release and a digest."""
+"""A snapshot: KVM's own files of one kernel release, with the release, a digest, and KNOWN."""
 
 import json
 from pathlib import Path
 
-from . import digest, house, source, tree
+from . import digest, halves, house, source, tree
 from .failure import NotFound, Refused
 from .manifest import Manifest
 
-RELEASE, DIGEST = "RELEASE", "DIGEST"
+RELEASE, DIGEST, KNOWN = "RELEASE", "DIGEST", "KNOWN"
 
 
 class Snapshot:
@@ -21,6 +21,7 @@ class Snapshot:
         self.files = tree.read(self.folder)
         self.release = self.files.pop(RELEASE).decode().strip()
         self.digest = self.files.pop(DIGEST, b"").decode().strip()
+        self.known = self.files.pop(KNOWN, None)
 
     def check(self):
         """Refuse files that no manifest knows, files that are missing, and altered files."""
@@ -29,6 +30,9 @@ class Snapshot:
         stray = sorted(name for name in self.files if not manifest.wants(name))
         if stray:
             raise Refused(f"{self.folder} holds {stray[0]}, which is no part of a snapshot")
+        if not self.known:
+            raise Refused(f"{self.folder} does not say what its kernel knew of mitigations: it "
+                          f"has no {KNOWN}\n  next: scripts/snapshot again")
         if digest.of_tree(self.files) != self.digest:
             raise Refused(f"{self.folder}: its files are not those that were taken"
                           "\n  the digest differs: somebody changed them"
@@ -60,6 +64,7 @@ def take(name, out=None):
         raise Refused(f"{name} is Linux {version}, of no supported series"
                       f"\n  there is: {' '.join(house.series())}")
     manifest.check(files)
+    known = halves.known(files, manifest)
     files = {path: content for path, content in files.items() if manifest.wants(path)}
     sum_ = digest.of_tree(files)
     release = origin.release
@@ -67,10 +72,11 @@ def take(name, out=None):
         release = version + (origin.suffix or f"-tree{sum_[:8]}")
     folder = Path(out) if out else house.BUILD / "snapshot" / release
     held = (folder / DIGEST).read_text().strip() if (folder / DIGEST).is_file() else None
-    if held != sum_ or (folder / RELEASE).read_text().strip() != release:
+    if held != sum_ or (folder / RELEASE).read_text().strip() != release or \
+            not (folder / KNOWN).is_file() or (folder / KNOWN).read_bytes() != known:
         if folder.exists() and not (folder / RELEASE).is_file():
             raise Refused(f"{folder} exists and is not a snapshot")
-        tree.replace(folder, files | {RELEASE: f"{release}\n".encode(),
+        tree.replace(folder, files | {RELEASE: f"{release}\n".encode(), KNOWN: known,
                                       DIGEST: f"{sum_}\n".encode()})
     if stamp:
         stamp.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import Tap, run, snapshot  # noqa: E402
+from tap import HEADERS, KNOWN, Tap, run, snapshot  # noqa: E402
 from mkvm import tree  # noqa: E402
 
 MAKEFILE = b"# a comment\nVERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 999\nEXTRAVERSION =\n"
@@ -46,7 +46,8 @@ class Test(Tap):
             return
         made = tree.read(out)
         named = made.pop("RELEASE").decode().strip()
-        self.ok(made == self.files | {"DIGEST": self.digest} and named == release, claim,
+        self.ok(made == self.files | {"DIGEST": self.digest, "KNOWN": KNOWN}
+                and named == release, claim,
                 f"release {named}, expected {release}",
                 *sorted(path for path in made.keys() | self.files.keys()
                         if made.get(path) != self.files.get(path)))
@@ -62,11 +63,12 @@ def main():
     tap = Test()
     tap.files = tree.read(snapshot())
     tap.files.pop("RELEASE")
+    tap.files.pop("KNOWN")
     tap.digest = tap.files.pop("DIGEST")
     version = f"6.1.999-tree{tap.digest.decode()[:8]}"
     top = tap.folder / "top"
     linux = top / "linux-6.1.999"
-    tree.replace(linux, tap.files | {"Makefile": MAKEFILE, "tools/Makefile": b"all:\n"})
+    tree.replace(linux, tap.files | HEADERS | {"Makefile": MAKEFILE, "tools/Makefile": b"all:\n"})
 
     tap.same(linux, version, "a folder")
     tars = {"the files of a folder": call("tar", "-c", "-C", linux, "Makefile", "include", "arch",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import ROOT, Tap, run, snapshot  # noqa: E402
+from tap import HEADERS, KNOWN, ROOT, Tap, run, snapshot  # noqa: E402
 from mkvm import tree  # noqa: E402
 from mkvm.manifest import Manifest  # noqa: E402
 
@@ -27,6 +27,7 @@ def main():
     files = tree.read(true)
     digest = files.pop("DIGEST").decode().strip()
     files.pop("RELEASE")
+    files.pop("KNOWN")
 
     manifest = Manifest()
     declared = {name for kind in ("file", "objects") for name in manifest.entries[kind]}
@@ -35,7 +36,7 @@ def main():
            sorted(set(files) ^ declared))
 
     source = tap.folder / "linux"
-    tree.replace(source, files | {"Makefile": MAKEFILE, "virt/kvm/Kconfig": b"",
+    tree.replace(source, files | HEADERS | {"Makefile": MAKEFILE, "virt/kvm/Kconfig": b"",
                                   "virt/lib/other.c": b""})
     out = tap.folder / "snapshot"
 
@@ -48,6 +49,11 @@ def main():
         return release
 
     release = take(source, "a folder gives the same digest as the archive's package")
+    run("scripts/snapshot", source, "--out", out)
+    known = (out / "KNOWN").read_bytes()
+    tap.ok(known == KNOWN, "it has the names of bits and symbols that the kernel's headers know",
+           known)
+    shutil.rmtree(out)
     tap.ok(release == f"6.1.999-tree{digest[:8]}", "its release is the Makefile's and a digest",
            release)
     for mode, suffix in (("-J", ".tar.xz"), ("-z", ".tar.gz"), ("--no-auto-compress", ".tar")):
@@ -89,6 +95,13 @@ def main():
     header.write_text("\n")
     refused("so does a header that is called like KVM's", "include/linux/kvm_surprise.h")
     header.unlink()
+    header = source / "arch/x86/include/asm/cpufeatures.h"
+    text = header.read_text()
+    header.write_text(text.replace("X86_BUG", "X86_BUGLE"))
+    refused("so does a source whose headers know no bug of a CPU", "define no X86_BUG_")
+    header.unlink()
+    refused("and one that lacks such a header, by name", "lacks arch/x86/include/asm/cpufeatures.h")
+    header.write_text(text)
     (source / "virt/kvm/eventfd.c").unlink()
     refused("a file that is missing stops it, by name", "virt/kvm/eventfd.c", "lacks")
 

@@ -82,13 +82,24 @@ def doctored(folder, changes):
     files = tree.read(snapshot())
     named = files.pop("RELEASE")
     files.pop("DIGEST")
+    known = files.pop("KNOWN")
     for path, content in changes.items():
         files.pop(path, None)
         if content is not None:
             files[path] = content
-    tree.replace(folder, files | {"RELEASE": named,
+    tree.replace(folder, files | {"RELEASE": named, "KNOWN": known,
                                   "DIGEST": digest.of_tree(files).encode() + b"\n"})
     return folder
+
+
+# What a kernel source must have beside KVM: these are read, and no part of a snapshot.
+HEADERS = {f"arch/x86/include/asm/{name}.h": text for name, text in {
+    "cpufeatures": b"#define X86_BUG_ONE X86_BUG(1) /* X86_BUG_NONE */\n"
+                   b"#define X86_FEATURE_TWO ( 3*32+ 2)\n",
+    "nospec-branch": b"DECLARE_STATIC_KEY_FALSE(three_key);\nextern u64 four[];\n"
+                     b"extern void (*five)(void);\n",
+    "spec-ctrl": b"DECLARE_PER_CPU(bool, six);\nextern void seven(unsigned int x);\n"}.items()}
+KNOWN = b"X86_BUG_ONE\nX86_FEATURE_TWO\nfour\nseven\nsix\nthree_key\n"
 
 
 def rewrite(source, out, *words, tag="test"):
