@@ -152,6 +152,7 @@ INSTANCE_ATTR(snapshot, "%s", inst->desc.snapshot);
 INSTANCE_ATTR(snapshot_digest, "%s", inst->desc.snapshot_digest);
 INSTANCE_ATTR(rules_digest, "%s", inst->desc.rules_digest);
 INSTANCE_ATTR(patches, "%s", inst->desc.patches);
+INSTANCE_ATTR(unmitigated, "%s", inst->desc.unmitigated ?: "unknown");
 INSTANCE_ATTR(interface, "%u.%u", inst->desc.major, inst->desc.minor);
 
 static ssize_t instance_capabilities_show(struct vac_instance *inst, char *buf)
@@ -168,7 +169,8 @@ static const struct attribute *instance_attrs[] = {
 	&instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_vpids.attr,
 	&instance_references.attr,
 	&instance_snapshot.attr, &instance_snapshot_digest.attr, &instance_rules_digest.attr,
-	&instance_patches.attr, &instance_interface.attr, &instance_capabilities.attr, NULL,
+	&instance_patches.attr, &instance_unmitigated.attr, &instance_interface.attr,
+	&instance_capabilities.attr, NULL,
 };
 
 static ssize_t instance_show(struct kobject *kobj, struct attribute *attr, char *buf)

@@ -10,6 +10,7 @@
 #include <asm/cpufeature.h>
 
 #include "fold.h"
+#include "halves.h"
 #include "instance.h"
 
 struct vac_instance *kvm_vac;
@@ -84,12 +85,15 @@ static const struct vac_instance_desc desc __initconst = {
 	.cpu_enable = kvm_fold_cpu_enable,
 	.cpu_disable = kvm_fold_cpu_disable,
 	.rebooting = rebooting,
+	.unmitigated = kvm_unmitigated,
 };
 
 static int __init instance_init(void)
 {
-	int r;
+	int r = kvm_halves_check();
 
+	if (r)
+		return r;	/* it has said why */
 	kvm_vac = vac_instance_register(&desc);
 	if (IS_ERR(kvm_vac))
 		return PTR_ERR(kvm_vac);	/* vac has said why */

@@ -29,7 +29,7 @@ def _expand(template, values):
     return text.encode()
 
 
-def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed):
+def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed, known):
     """(version, {path: content}) of the package, without its provenance."""
     module = f"kvm-{tag}"
     files = {name: content for name, content in rewritten.items()
@@ -37,6 +37,7 @@ def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed):
     files |= glue
     files["glue/names.h"] = names.header(tag, renamed)
     files["glue/instance.h"] = names.instance(snapshot, rules_digest, patches)
+    files["glue/known"] = known
     own = " ".join(sorted(name[:-1] + "o" for name in glue
                           if name.startswith("glue/") and name.endswith((".c", ".S"))
                           and not name.endswith("-offsets.c")))
@@ -46,6 +47,7 @@ def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed):
     files["Kbuild"] = _expand("Kbuild.in", values)
     files["Makefile"] = _expand("Makefile.in", values)
     files["build.sh"] = _expand("build.sh", values)
+    files["halves.sh"] = _expand("halves.sh", values)
     version = f"{snapshot.release}.r{digest.of_tree(files)[:8]}"
     files["dkms.conf"] = _expand("dkms.conf.in", values | {"VERSION": version})
     return version, files

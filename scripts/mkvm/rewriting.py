@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import audit, cocci, digest, edit, gate, package, private, tree
+from . import audit, cocci, digest, edit, gate, halves, package, private, tree
 from . import tag as tags
 from .failure import Refused
 from .manifest import Manifest
@@ -38,7 +38,8 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     tags.check_private(tag, renamed)
     if gated:
         gate.check(result, {*renamed, *kept}, audit.house_lists())
-    version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed)
+    version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed,
+                                 halves.of_package(snapshot.known, files, result))
     made["rewrite.diff"] = difference(snapshot.files, result)
     made["PROVENANCE"] = provenance(snapshot, patches, used, skipped, glue, rules_digest, kept)
     place = Path(out) / f"kvm-{tag}-{version}"

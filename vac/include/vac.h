@@ -81,6 +81,8 @@ enum vac_last {
  * @rebooting: the machine goes down: from now on instructions of the
  *	virtualization extensions may fault. Any context, NMI included: it sets
  *	a flag.
+ * @unmitigated: names of what the kernel counts on KVM for and this one does not do, or "none";
+ *	NULL: it does not know.
  */
 struct vac_instance_desc {
 	u32 size;
@@ -97,6 +99,7 @@ struct vac_instance_desc {
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
 	void (*rebooting)(void);
+	const char *unmitigated;
 	/* the interface grows here */
 };
 #else
