@@ -3,15 +3,43 @@
 
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from . import cocci, digest, edit, tree
 from .failure import NotFound, Refused
+from .manifest import Manifest
+from .origin import attribute
 from .rule import Rule
 
 
+def apply_patches(patches, snapshot, store):
+    """(patches that are in the files, files). One that is not needed is left out aloud.
+
+    Each one's added says what is left of it when all are in.
+    """
+    stages, manifest, used = [snapshot.files], Manifest(), []
+    for one in patches:
+        if one.needed(stages[-1]):
+            stages.append(one.apply(stages[-1], manifest, store))
+            used.append(one)
+        else:
+            print(f"patch {one.name} is left out: KVM of {snapshot.release} needs none, as its "
+                  "when: says", file=sys.stderr)
+    for one, lines in zip(used, attribute(stages)):
+        one.added = lines
+    return used, stages[-1]
+
+
 class Patch:
+    """One patch of the user's.
+
+    added: {path: [(line, text), ...]}, the lines that it brought, as the whole series left them:
+    path and line are those of the files after the last patch. What a later patch changed or
+    moved is that one's; what it removed is nobody's. Set when the series was applied.
+    """
+
     def __init__(self, path):
         self.path = Path(path)
         if not self.path.is_file():
@@ -19,6 +47,7 @@ class Patch:
         self.name = self.path.name
         self.content = self.path.read_bytes()
         self.digest = digest.of_bytes(self.content)
+        self.added = {}
 
     def needed(self, files):
         """Whether the source lacks what the patch brings, as far as its when: lines say."""

@@ -2,7 +2,6 @@
 """The rewrite: snapshot, patches, rules, names, package. Every stage is a function of content."""
 
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 from . import audit, cocci, digest, edit, gate, halves, package, private, tree
 from . import tag as tags
 from .failure import Refused
-from .manifest import Manifest
-from .patch import Patch
+from .patch import Patch, apply_patches
 from .rule import house_rules
 from .snapshot import Snapshot
 from .store import Store
@@ -46,19 +44,6 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     if not place.is_dir() or tree.read(place) != made:
         tree.replace(place, made)
     return place
-
-
-def apply_patches(patches, snapshot, store):
-    """(patches that are in the files, files). One that is not needed is left out aloud."""
-    files, manifest, used = snapshot.files, Manifest(), []
-    for one in patches:
-        if one.needed(files):
-            files = one.apply(files, manifest, store)
-            used.append(one)
-        else:
-            print(f"patch {one.name} is left out: KVM of {snapshot.release} needs none, as its "
-                  "when: says", file=sys.stderr)
-    return used, files
 
 
 def apply_rules(rules, files, store, workers=WORKERS):
