@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The manifests: which files of a kernel source tree are KVM's (kvm-core/manifest says how)."""
 
+from fnmatch import fnmatchcase
+
 from . import digest, house
 from .failure import Refused
 
-KINDS = ("claim", "file", "optional", "objects", "knows", "ignore")
+FILES = ("file", "optional", "objects", "knows", "ignore")
+KINDS = ("claim", *FILES, "leftover", "aside", "kernel")
 
 
 class Manifest:
@@ -14,7 +17,7 @@ class Manifest:
         for path in self.paths:
             self._read(path)
         self.known = {}
-        for kind in KINDS[1:]:
+        for kind in FILES:
             for name, where in self.entries[kind].items():
                 if name in self.known:
                     raise Refused(f"{where}: {name} is listed twice")
@@ -45,8 +48,39 @@ class Manifest:
         return self.known.get(name, "ignore") not in ("knows", "ignore")
 
     def claims(self, name):
-        return name in self.known or any(name.startswith(claim)
-                                         for claim in self.entries["claim"])
+        return name in self.known or not self._left_over(name) and \
+            any(name.startswith(claim) for claim in self.entries["claim"])
+
+    def _left_over(self, name):
+        """Whether a build or an editor made it."""
+        base = name.rpartition("/")[2]
+        return any(fnmatchcase(name if "/" in one else base, one)
+                   for one in self.entries["leftover"])
+
+    def beside(self, name):
+        """The part of the tree that a file beside KVM's is in, and whose lines cannot matter to an
+        instance; None for KVM's own and for what stays the target kernel's."""
+        kind, prefix = self._part(name)
+        return prefix if kind == "aside" and not self.wants(name) else None
+
+    def in_tree(self, name):
+        """Whether this is a path of a kernel's tree, as far as anybody says."""
+        return self.claims(name) or self._part(name)[0] is not None
+
+    def _part(self, name):
+        """(kind, prefix) of the longest prefix that says whose a file beside KVM's is."""
+        found = [(len(prefix), kind, prefix) for kind in ("aside", "kernel")
+                 for prefix in self.entries[kind] if name.startswith(prefix)]
+        return max(found)[1:] if found else (None, None)
+
+    def owns(self, name):
+        """Whether this is a file of KVM's, in a snapshot or new."""
+        return self.wants(name) or name not in self.known and self.claims(name)
+
+    def where(self, name):
+        """The line that knows this file, or an empty string."""
+        place = self.entries[self.known[name]][name] if name in self.known else ""
+        return place.removeprefix(f"{house.ROOT}/")
 
     def check(self, names):
         """Refuse a source that has files nobody knows, or lacks one that must be there."""

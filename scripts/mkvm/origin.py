@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which patch a line came from: files before and after, compared line by line."""
+"""Which patch a line came from: files before and after, compared line by line.
+
+In a package that is LIST, for whoever has to say whose a compiler's error is: the package's own
+build on a host, which has nothing else, and missing.py.
+"""
 
 from difflib import SequenceMatcher
+
+from . import tokens
+from .rule import KEYWORDS
+
+LIST = "patched-lines"
 
 
 def lines_of(content):
@@ -87,3 +96,62 @@ def attribute(stages):
             owner = owners[path][line - 1]
             brought[last if owner is None else owner].setdefault(path, []).append((line, text))
     return brought
+
+
+def gone(before, after):
+    """The names in lines that before has and after has not, and in no line that is new there."""
+    def words(lines):
+        return set(tokens.names("\n".join(text for one in lines.values() for _, text in one)))
+
+    return words(added_lines(after, before)) - words(added_lines(before, after)) - KEYWORDS
+
+
+def listed(patches, patched, rewritten):
+    """LIST of a package: where the rules left what each patch's added says of the patched files.
+
+    A line that a rule changed counts as the patch's where the rule changed as many lines as before.
+    """
+    found = []
+    for path in sorted({path for one in patches for path in one.touched if path in rewritten}):
+        lines, fresh = lines_of(patched[path]), lines_of(rewritten[path])
+        place, at, at2 = {}, 0, 0
+        for start, end, start2 in [*same(lines, fresh), (len(lines), len(lines), len(fresh))]:
+            if start - at == start2 - at2:
+                place |= zip(range(at, start), range(at2, start2))
+            place |= zip(range(start, end), range(start2, start2 + end - start))
+            at, at2 = end, start2 + end - start
+        for one in patches:
+            numbers = sorted(place[line - 1] + 1 for line, _ in one.added.get(path, ())
+                             if line - 1 in place)
+            while numbers:
+                first = last = numbers.pop(0)
+                while numbers and numbers[0] == last + 1:
+                    last = numbers.pop(0)
+                found.append(f"{path} {first} {last} {one.name}\n")
+        found += [f"{path} 0 0 {one.name}\n" for one in patches if path in one.touched]
+    found += sorted({f"gone {name} {one.name}\n" for one in patches for name in one.gone})
+    return ("# the lines of this package that a patch brought: file, first, last, patch; 0 is for\n"
+            "# any change of the file, and gone for a name that a patch took away\n"
+            + "".join(found)).encode()
+
+
+class Owners:
+    """LIST read back: whose a place of a package is."""
+
+    def __init__(self, text=""):
+        self.lines, self.gone = {}, {}
+        for words in (line.split() for line in text.splitlines() if not line.startswith("#")):
+            if words[0] == "gone":
+                self.gone.setdefault(words[1], []).append(words[2])
+            else:
+                path, first, last, name = words
+                self.lines.setdefault(path, []).append((int(first), int(last), name))
+
+    def of(self, path, number):
+        """The patch that brought this line, or None."""
+        return next((name for first, last, name in self.lines.get(path, ())
+                     if first <= number <= last), None)
+
+    def of_file(self, path):
+        """The patches that changed this file."""
+        return list(dict.fromkeys(name for _, _, name in self.lines.get(path, ())))

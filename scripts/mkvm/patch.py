@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A user's patches on a snapshot: unified diffs and semantic patches, whole or not at all."""
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from . import cocci, digest, edit, tree
+from . import cocci, diff, digest, edit, objects, tree
 from .failure import NotFound, Refused
 from .manifest import Manifest
-from .origin import attribute
+from .origin import attribute, gone
 from .rule import Rule
+
+WHOLE = "\n  nothing was applied: a patch applies whole or not at all"
 
 
 def apply_patches(patches, snapshot, store):
@@ -27,9 +30,40 @@ def apply_patches(patches, snapshot, store):
         else:
             print(f"patch {one.name} is left out: KVM of {snapshot.release} needs none, as its "
                   "when: says", file=sys.stderr)
-    for one, lines in zip(used, attribute(stages)):
+    for one, lines, before, after in zip(used, attribute(stages), stages, stages[1:]):
         one.added = lines
+        one.touched = {path for path in before.keys() | after.keys()
+                       if before.get(path) != after.get(path)}
+        one.gone = gone(before, after)
+        _linked(one, stages)
     return used, stages[-1]
+
+
+def _linked(patch, stages):
+    """Refuse a new source file that would not be compiled."""
+    first, last = stages[0], stages[-1]
+    fresh = [path for path in patch.added if path not in first and path.endswith((".c", ".S"))]
+    if not fresh:
+        return
+    listed = {one[-1] for one in objects.lists(last)}
+    for path in fresh:
+        base = re.escape(path.rpartition("/")[2]).encode()
+        if path[:-1] + "o" not in listed and not any(
+                re.search(rb'^\s*#\s*include\s*"(?:[^"]*/)?%s"' % base, content, re.M)
+                for content in last.values()):
+            raise Refused(f"patch {patch.name}: {path} is in no list of objects, so it would not "
+                          f"be compiled\n  next: add {path.rpartition('/')[2][:-1]}o to "
+                          f"{objects.X86_LIST} or {objects.CORE_LIST} in the patch")
+
+
+def _patch(folder, changes, *words):
+    """(exit status, what it says) of patch(1), which must find each line of context as it is."""
+    done = subprocess.run(
+        ["patch", "-p1", "--fuzz=0", "--force", "--no-backup-if-mismatch", "--reject-file=-",
+         *words],
+        cwd=folder, input="".join(one.text() for one in changes).encode("utf-8", "surrogateescape"),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"LC_ALL": "C"})
+    return done.returncode, done.stdout.decode(errors="replace")
 
 
 class Patch:
@@ -38,16 +72,22 @@ class Patch:
     added: {path: [(line, text), ...]}, the lines that it brought, as the whole series left them:
     path and line are those of the files after the last patch. What a later patch changed or
     moved is that one's; what it removed is nobody's. Set when the series was applied.
+    touched: the files that it changed, made or removed.
+    gone: names that it took out of a line and put into none.
+    left_out: the files of it that are no part of a module.
     """
 
     def __init__(self, path):
         self.path = Path(path)
         if not self.path.is_file():
             raise NotFound(f"no patch {path}")
-        self.name = self.path.name
+        # It becomes part of a C string and of lists that are read by words.
+        self.name = re.sub(r"[^\w.+-]", "_", self.path.name, flags=re.A)
         self.content = self.path.read_bytes()
         self.digest = digest.of_bytes(self.content)
         self.added = {}
+        self.touched = self.gone = frozenset()
+        self.left_out = []
 
     def needed(self, files):
         """Whether the source lacks what the patch brings, as far as its when: lines say."""
@@ -60,10 +100,11 @@ class Patch:
             return self._semantic(files, store)
         if self.path.suffix == ".tokens":
             return self._tokens(files)
-        key = digest.of_bytes("patch", self.content, digest.of_tree(files))
+        changes = self._changes(files, manifest)
+        key = digest.of_bytes("patch", self.content, manifest.digest, digest.of_tree(files))
         held = store.get(key)
         if held is None:
-            held = self._unified(files, manifest)
+            held = self._unified(changes, files)
             store.put(key, {name: content if content is None
                             else content.decode("utf-8", "surrogateescape")
                             for name, content in held.items()})
@@ -74,42 +115,89 @@ class Patch:
         result = files | held
         return {name: content for name, content in result.items() if content is not None}
 
-    def _unified(self, files, manifest):
-        """{path: new content, or None when removed} of a unified diff."""
-        text = self.content.decode("utf-8", "surrogateescape")
-        pairs = re.findall(r"^--- (\S+).*\n\+\+\+ (\S+).*\n@@ ", text, re.M)
-        if not pairs:
-            raise Refused(f"patch {self.name}: it holds no hunk of a unified diff")
-        for old, new in pairs:
-            for name in (old, new):
-                name = name.partition("/")[2]
-                if name != "dev/null" and name not in files and \
-                        not (old == "/dev/null" and manifest.claims(name)):
-                    raise Refused(f"patch {self.name}: {name} is no file of the snapshot"
-                                  "\n  nothing was applied: a patch applies whole or not at all")
-        with tempfile.TemporaryDirectory(prefix="rewrite.") as folder:
-            tree.fill(folder, files)
-            done = subprocess.run(
-                ["patch", "-p1", "--fuzz=0", "-f", "--no-backup-if-mismatch", "-r", "-"],
-                cwd=folder, input=self.content, capture_output=True)
-            if done.returncode:
-                self._refuse(done.stdout.decode(errors="replace"))
-            after = tree.read(folder)
-        changed = {name: content for name, content in after.items()
-                   if files.get(name) != content}
-        return changed | {name: None for name in files if name not in after}
+    def _changes(self, files, manifest):
+        """What the diff does to KVM's files; what is no part of a module is left out aloud."""
+        changes, parts, kept = diff.read(self.content, self.name, manifest.in_tree), {}, []
+        for one in changes:
+            asides = {manifest.beside(name) for name in one.names()}
+            if None not in asides:
+                parts.setdefault(min(asides), []).append(one.names()[0])
+            elif one.idle():
+                parts.setdefault(f"the mode of {one.names()[0]}", []).append(one.names()[0])
+            else:
+                kept.append(one)
+        self.left_out = sorted(name for names in parts.values() for name in names)
+        self._of_kvm(kept, files, manifest)
+        said = [f"{part} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+                if names[0] not in part else part for part, names in sorted(parts.items())]
+        if not kept:
+            raise Refused(f"patch {self.name}: nothing of it is KVM's: " + "; ".join(said)
+                          + "\n  next: leave it out")
+        for one in said:
+            print(f"patch {self.name}: left out, for it is no part of a module: {one}",
+                  file=sys.stderr)
+        return kept
 
-    def _refuse(self, report):
-        where, reasons = None, []
+    def _of_kvm(self, changes, files, manifest):
+        """Refuse what stays the target kernel's, and files that there are not."""
+        names = set(files)
+        for one in changes:
+            for name in one.names():
+                if not manifest.owns(name):
+                    where = manifest.where(name)
+                    raise Refused(
+                        f"patch {self.name}:{one.line}: {name} stays the target kernel's"
+                        + (f", as {where} says" if where else ": it is no file of KVM")
+                        + "\n  what a patch changes there is not what an instance runs on; nothing "
+                        "was applied\n  next: a kernel that has it, or the patch without that file")
+            if one.binary:
+                raise Refused(f"patch {self.name}:{one.line}: {one.names()[0]}: a binary change")
+            if one.old and one.old not in names:
+                raise Refused(f"patch {self.name}:{one.line}: {one.old} is no file of the snapshot"
+                              + WHOLE)
+            if one.old and "copy to" not in one.head:
+                names.discard(one.old)
+            names |= {one.new} - {None}
+
+    def _unified(self, changes, files):
+        """{path: new content, or None when removed}."""
+        touched = {name: files[name] for one in changes for name in one.names() if name in files}
+        with tempfile.TemporaryDirectory(prefix="rewrite.") as folder:
+            tree.fill(folder, touched)
+            for turn in diff.batches(changes):
+                status, report = _patch(folder, turn)
+                if status:
+                    self._refuse(report, changes, turn, touched, folder)
+            after = tree.read(folder)
+        result = {name: content for name, content in after.items() if files.get(name) != content}
+        return result | {name: None for name in touched if name not in after}
+
+    def _refuse(self, report, changes, turn, touched, folder):
+        """Tell what is there already from what contradicts it, and keep patch's own words."""
+        with tempfile.TemporaryDirectory(prefix="rewrite.") as fresh:
+            tree.fill(fresh, touched)
+            if all(not _patch(fresh, part[::-1], "--reverse")[0]
+                   for part in reversed(diff.batches(changes))):
+                raise Refused(f"patch {self.name} is applied already: the source has all that it "
+                              "brings\n  next: leave it out")
+        where, reasons, there = None, [], set()
         for line in report.splitlines():
-            match = re.match(r"(?:checking|patching) file '?([^']+?)'?$", line)
+            match = re.match(r"patching file '?([^']+?)'?(?: \(.*\))?$", line)
             if match:
                 where = match[1]
             match = re.match(r"Hunk #(\d+) FAILED at (\d+)", line)
             if match:
-                reasons.append(f"{where}: hunk {match[1]} does not apply at line {match[2]}")
-        raise Refused(f"patch {self.name}: " + "; ".join(reasons or [report.strip()])
-                      + "\n  nothing was applied: a patch applies whole or not at all")
+                reasons.append((where, f"{where}: hunk {match[1]} does not apply at line "
+                                f"{match[2]}"))
+        for one in turn:
+            name = one.new or one.old
+            if any(where == name for where, _ in reasons) and \
+                    not _patch(folder, [one], "--reverse", "--dry-run")[0]:
+                there.add(name)
+        said = [text for where, text in reasons if where not in there]
+        said += [f"{name}: it is applied there already" for name in sorted(there)]
+        raise Refused(f"patch {self.name}: " + "; ".join(said or ["it does not apply"]) + WHOLE
+                      + "".join(f"\n  patch: {line}" for line in report.strip().splitlines()))
 
     def _semantic(self, files, store):
         """A semantic patch must hit, once at least or as often as its header says."""

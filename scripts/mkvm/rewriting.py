@@ -6,7 +6,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import audit, cocci, digest, edit, gate, halves, package, private, tree
+from . import audit, cocci, digest, edit, gate, halves, origin, package, private, tree
 from . import tag as tags
 from .failure import Refused
 from .patch import Patch, apply_patches
@@ -38,6 +38,8 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
         gate.check(result, {*renamed, *kept}, audit.house_lists())
     version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed,
                                  halves.of_package(snapshot.known, files, result))
+    if patches:
+        made[origin.LIST] = origin.listed(patches, files, made)
     made["rewrite.diff"] = difference(snapshot.files, result)
     made["PROVENANCE"] = provenance(snapshot, patches, used, skipped, glue, rules_digest, kept)
     place = Path(out) / f"kvm-{tag}-{version}"
@@ -121,7 +123,9 @@ def provenance(snapshot, patches, used, skipped, glue, rules_digest, kept):
     """What the package was made from: one line each, the digest of every input."""
     lines = ["# what this package was made from: kind, name, sha256",
              f"snapshot {snapshot.release} {snapshot.digest}"]
-    lines += [f"patch {one.name} {one.digest}" for one in patches]
+    for one in patches:
+        lines.append(f"patch {one.name} {one.digest}")
+        lines += [f"patch-without {one.name} {name}" for name in one.left_out]
     lines += [f"rule {one.name} {one.digest}" for one in used]
     lines += [f"rule-without-use {one.name} {one.digest}" for one in skipped]
     lines += [f"glue {name} {digest.of_bytes(glue[name])}" for name in sorted(glue)]

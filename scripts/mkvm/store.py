@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import digest, house
 
-MAKERS = ("cocci", "edit", "patch", "private", "rewriting", "rule", "tokens")
+MAKERS = ("cocci", "diff", "edit", "patch", "private", "rewriting", "rule", "tokens")
 
 
 class Store:

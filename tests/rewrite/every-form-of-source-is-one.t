@@ -5,7 +5,7 @@
 # A kernel source gives the same snapshot whatever it comes as: a folder, a tarball of any
 # compression, a revision of a git repository of any kind. What cannot be read whole, or is no
 # kernel, is refused with one error, and nothing is made.
-# It failed when a folder was read by rglob alone (what a build left behind), when git archive
+# It failed when the manifests named no leftover (what a build left behind), when git archive
 # was left to the user's core.autocrlf, when the exit status of xz was not looked at (cut off),
 # and when the end of a tar archive was not (cut between two files).
 
@@ -19,6 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tap import HEADERS, KNOWN, Tap, run, snapshot  # noqa: E402
 from mkvm import tree  # noqa: E402
 
+LEFT = ("x86.o", ".x86.o.cmd", "kvm.ko", "kvm.mod", "kvm.mod.c", "x86.s", "x86.i", "built-in.a",
+        "modules.order", "x86.c.rej", "x86.c.orig", "x86.c~", ".x86.c.swp", "tags", "TAGS",
+        "cscope.out")
 MAKEFILE = b"# a comment\nVERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 999\nEXTRAVERSION =\n"
 COMPRESSORS = {"tar": ["cat"], "tar.gz": ["gzip", "-1"], "tar.bz2": ["bzip2", "-1"],
                "tar.xz": ["xz", "-0"], "tar.zst": ["zstd", "-q"]}
@@ -71,6 +74,18 @@ def main():
     tree.replace(linux, tap.files | HEADERS | {"Makefile": MAKEFILE, "tools/Makefile": b"all:\n"})
 
     tap.same(linux, version, "a folder")
+    kvm = linux / "arch/x86/kvm"
+    left = [folder / name for name in LEFT for folder in (kvm, linux / "virt/kvm")]
+    left.append(kvm / "kvm-asm-offsets.h")
+    for path in left:
+        path.write_text("left\n")
+    tap.same(linux, version, "a folder in which somebody built, patched and edited")
+    for name in ("left.c", "left.S", "left.h"):
+        (kvm / name).write_text("left\n")
+        tap.refused(linux, 3, f"a folder with {name}, which nobody knows", f"arch/x86/kvm/{name}")
+        (kvm / name).unlink()
+    for path in left:
+        path.unlink()
     tars = {"the files of a folder": call("tar", "-c", "-C", linux, "Makefile", "include", "arch",
                                           "virt", "tools"),
             "its files, folders first": call("tar", "-c", "-C", linux, "arch", "include", "tools",

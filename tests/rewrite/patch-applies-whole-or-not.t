@@ -7,23 +7,22 @@
 # when: it is needed is left out of a snapshot that needs none, aloud.
 # It failed when patch ran without --fuzz=0 (a hunk with a foreign line of context was taken), when
 # patch's exit status was not looked at (half of a series was taken), and when a semantic patch
-# that hit nothing passed. When when: was not looked at, the patch that is not needed was in.
+# that hit nothing passed. When when: was not looked at, the patch that is not needed was in. The
+# series that makes a file and changes it failed when all went to one run of patch; what is applied
+# already was called a conflict when the series was not tried in reverse; and a new file of C that
+# no make file lists passed when the lists were not read.
 
-import difflib
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import Tap, rewrite, snapshot  # noqa: E402
+from tap import Tap, diff, patched, rewrite, snapshot  # noqa: E402
 
 FILE = "virt/kvm/binary_stats.c"
 OTHER = "arch/x86/kvm/debugfs.c"
-
-
-def diff(path, before, after):
-    return "".join(difflib.unified_diff(before.splitlines(True), after.splitlines(True),
-                                        f"a/{path}", f"b/{path}"))
+LIST = "arch/x86/kvm/Makefile"
+LICENCE = "// SPDX-License-Identifier: GPL-2.0-only\n"
 
 
 def main():
@@ -106,7 +105,65 @@ def main():
             "twice.cocci", words=["rule twice", FILE, "1 times", "not 2"])
     status, _, err = apply("refused", "missing.patch")
     tap.ok(status == 2 and "missing.patch" in err, "a patch that is missing is not found", err)
+    series(tap, true, text, other)
     tap.done()
+
+
+def series(tap, true, text, other):
+    """What a patch may do to files, before any rule."""
+    lists = (true / LIST).read_text()
+    one, two = LICENCE + "int one;\n", LICENCE + "int one;\nint two;\n"
+    line = next(line for line in lists.splitlines() if line.startswith("kvm-y"))
+    listed = lists.replace(line, f"kvm-y += fresh.o\n{line}", 1)
+    before = text.replace("#include", "/* it was here */\n#include", 1)
+    git = ("diff --git a/{0} b/{1}\nsimilarity index 100%\nrename from {0}\nrename to {1}\n"
+           .format(OTHER, OTHER.replace("debugfs", "renamed")))
+    made, place = {
+        "makes.patch": diff("arch/x86/kvm/fresh.c", None, one),
+        "lists.patch": diff("arch/x86/kvm/fresh.c", None, one) + diff(LIST, lists, listed),
+        "grows.patch": diff("arch/x86/kvm/fresh.h", None, one)
+        + diff("arch/x86/kvm/fresh.h", one, two),
+        "renames.patch": git + diff(LIST, lists, lists.replace("debugfs.o", "renamed.o")),
+        "half-renames.patch": git,
+        "there.patch": diff(FILE, before, text) + diff(OTHER, "/* was */\n" + other, other),
+        "there-too.patch": diff(FILE, before, text)
+        + diff(OTHER, "/* was */\n" + other, "/* is */\n" + other),
+        "removes.patch": diff("arch/x86/kvm/no-such.c", one, None),
+    }, {}
+    for name, content in made.items():
+        place[name] = tap.folder / name
+        place[name].write_text(content)
+
+    status, said, _, files = patched(true, place["lists.patch"])
+    tap.ok(status == 0 and files["arch/x86/kvm/fresh.c"] == one.encode(),
+           "a new file that a make file lists is in", said)
+    status, said, _, files = patched(true, place["makes.patch"])
+    tap.ok(status == 3 and "arch/x86/kvm/fresh.c is in no list of objects" in said,
+           "one that none lists is refused, for nothing of it would be compiled", said)
+    status, said, used, files = patched(true, place["grows.patch"])
+    tap.ok(status == 0 and files["arch/x86/kvm/fresh.h"] == two.encode(),
+           "a series that makes a file and then changes it applies", said)
+    tap.ok(used and [text for _, text in used[0].added["arch/x86/kvm/fresh.h"]] ==
+           two.splitlines(), "and brought all its lines", used and used[0].added)
+    status, said, used, files = patched(true, place["renames.patch"])
+    tap.ok(status == 0 and OTHER not in files and
+           files["arch/x86/kvm/renamed.c"] == other.encode() and list(used[0].added) == [LIST],
+           "a file is renamed, and its own lines are no patch's", said)
+    status, out, err = rewrite(true, tap.folder / "renamed", "--patch", place["half-renames.patch"])
+    tap.ok(status == 3 and "name debugfs.o, for which the snapshot has no source" in err,
+           "a rename that forgets the make file is refused", err)
+    status, said, *_ = patched(true, place["there.patch"])
+    tap.ok(status == 3 and "there.patch is applied already" in said and "next: " in said,
+           "a patch that is applied already is called that", said)
+    status, said, *_ = patched(true, place["there-too.patch"])
+    tap.ok(status == 3 and f"{OTHER}: hunk 1 does not apply" in said and
+           f"{FILE}: it is applied there already" in said, "one of which a part is, with the part",
+           said)
+    tap.has(said, ["patch: Hunk #1 FAILED at 1.", f"patch: patching file {OTHER}"],
+            "what patch says of a conflict is kept")
+    status, said, *_ = patched(true, place["removes.patch"])
+    tap.ok(status == 3 and "no-such.c is no file of the snapshot" in said,
+           "a file that is not there cannot be removed", said)
 
 
 main()

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Test Anything Protocol, and what the tests of the rewrite share."""
 
+import contextlib
+import difflib
+import functools
+import io
 import os
 import shutil
 import subprocess
@@ -12,7 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from mkvm import digest, tree  # noqa: E402
+from mkvm import digest, failure, tree  # noqa: E402
+from mkvm.patch import Patch, apply_patches  # noqa: E402
+from mkvm.snapshot import Snapshot  # noqa: E402
+from mkvm.store import Store  # noqa: E402
 
 
 class Tap:
@@ -104,3 +111,26 @@ KNOWN = b"X86_BUG_ONE\nX86_FEATURE_TWO\nfour\nseven\nsix\nthree_key\n"
 
 def rewrite(source, out, *words, tag="test"):
     return run("scripts/rewrite", "--snapshot", source, "--tag", tag, "--out", out, *words)
+
+
+held = functools.cache(Snapshot)
+
+
+def patched(source, *paths):
+    """(status, what was said, patches, files) of patches on a snapshot, before any rule."""
+    said, used, files = io.StringIO(), [], {}
+    with contextlib.redirect_stderr(said):
+        try:
+            used, files = apply_patches([Patch(path) for path in paths], held(source),
+                                        Store(enabled=False))
+        except failure.Failure as error:
+            return error.status, f"{said.getvalue()}{error}\n", [], {}
+    return 0, said.getvalue(), used, files
+
+
+def diff(path, before, after, old="a/", new="b/"):
+    """A unified diff of one file of a kernel; None is a file that is not there."""
+    lines = difflib.unified_diff((before or "").splitlines(True), (after or "").splitlines(True),
+                                 f"{old}{path}" if before is not None else "/dev/null",
+                                 f"{new}{path}" if after is not None else "/dev/null")
+    return "".join(lines)
