@@ -56,9 +56,31 @@ if [ "$status" -eq 0 ]; then
 	exit 0
 fi
 
+# An error in a line that a patch of the user's brought is that patch's: the package lists them.
+if [ -f "${folder}patched-lines" ]; then
+	awk -v folder="$folder" '
+		FILENAME != ARGV[ARGC - 1] { if ($1 != "gone") list[++n] = $0; next }
+		index($0, folder) == 1 { $0 = substr($0, length(folder) + 1) }
+		{ split($0, at, ":") }
+		/^[^ ]*:[0-9]+:[0-9]+: (fatal )?error: / {
+			for (i = 1; i <= n; i++) {
+				split(list[i], range, " ")
+				if (at[1] == range[1] && at[2] >= range[2] + 0 && at[2] <= range[3] + 0) {
+					what = $0
+					sub(/^.*: (fatal )?error: /, "", what)
+					$0 = "patch " range[4] " does not compile: " what " (" at[1] ":" at[2] ")"
+					break
+				}
+			}
+		}
+		{ print }' "${folder}patched-lines" "$log" >"$log.patched"
+	mv "$log.patched" "$log"
+fi
+
 # Each once, by what it says before the place; what follows from something else comes later.
 lacks=$(sed -n \
 	-e "s|$folder||" \
+	-e '/^patch [^ ]* does not compile: /p' \
 	-e 's/^ERROR: modpost: "\(vac_[^"]*\)" \[.*\] undefined!.*/this multi-kvm has no \1()/p' \
 	-e 's/^ERROR: modpost: "\([^"]*\)" \[.*\] undefined!.*/the kernel does not export \1/p' \
 	-e 's/^\(.*\): error: implicit declaration of function .\([A-Za-z0-9_]*\).*/the kernel has no \2() (\1)/p' \

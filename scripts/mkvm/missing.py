@@ -2,7 +2,8 @@
 """What a kernel lacks that an instance needs: each interface of a failed build, by name.
 
 The compiler says what it misses; here that is sorted by kind, what only follows from something
-else is left out, and the kernels of the archive are asked which of them has it. Nothing is ever
+else is left out, and the kernels of the archive are asked which of them has it. What a patch of the
+user's brought is that patch's error, and the kernel lacks nothing there. Nothing is ever
 put in place of an interface: headers that are missing are made up, empty, to see what else is,
 in a build that has failed and stays so.
 """
@@ -18,6 +19,7 @@ from . import house
 from .failure import Refused
 from .headers import Headers
 from .manifest import Manifest
+from .origin import LIST, Owners
 
 # of is the structure of a member, where all places that need it, the first one first.
 Missing = namedtuple("Missing", "kind name of where")
@@ -43,6 +45,7 @@ MESSAGES = [(kind, re.compile(text)) for kind, text in (
     ("export", r'ERROR: modpost: "(?P<name>\w+)" \[.*\] undefined!'),
     ("error", r'static assertion failed: "(?P<name>.*)"'),
 )]
+PLACE = re.compile(r"(?:In file included from|\s+from)? ?(?P<file>[^\s:]+):(?P<line>\d+)[:,]")
 INITIAL = re.compile(r"near initialization for '(?P<variable>\w+)\.(?P<name>\w+)'")
 LINE = re.compile(r"(?P<file>[^\s:]+):(?P<line>\d+):(?:\d+:)? (?P<what>(?:fatal )?error: .*)")
 
@@ -90,6 +93,8 @@ class Package:
         self.options = set(re.findall(r"\bCONFIG_[A-Z0-9_]+\b", text))
         tag = re.search(r'#define KVM_INSTANCE_TAG "(\w+)"', text)
         self.suffix = f"__{tag[1]}" if tag else None
+        listed = self.folder / LIST
+        self.owners = Owners(listed.read_text() if listed.is_file() else "")
 
     def place(self, match, name):
         """Where an error is, or where the name is that a kernel header's macro stumbled over."""
@@ -97,6 +102,16 @@ class Package:
         if path.is_relative_to(self.folder):
             return f"{path.relative_to(self.folder)}:{match['line']}"
         return name and self.find(name) or f"{path.name}:{match['line']}"
+
+    def patch_of(self, places):
+        """(patch, place) of the first of these lines of a log that says a patch's line, or None."""
+        for line in places:
+            match = PLACE.match(line)
+            if match and Path(match["file"]).is_relative_to(self.folder):
+                path = Path(match["file"]).relative_to(self.folder).as_posix()
+                if patch := self.owners.of(path, int(match["line"])):
+                    return patch, f"{path}:{match['line']}"
+        return None
 
     def line(self, place):
         """What is written at a place of place()."""
@@ -129,8 +144,46 @@ def _own_conflict(lines, number, package):
     return True
 
 
+def about(lines, number):
+    """The lines of a log that say where the error of one of them is: it, how that file came to be
+    included, and the compiler's notes."""
+    first = number
+    while first and re.match(r"In file included from |\s+from |.*: In function ", lines[first - 1]):
+        first -= 1
+    places = [lines[number], *lines[first:number]]
+    for line in lines[number + 1:]:
+        if LINE.match(line) or line.startswith(("make", "ERROR: ")):
+            break
+        if ": note: " in line:
+            places.append(line)
+    return places
+
+
+def patched(log, package):
+    """[(patch, place, what)] of a log: the errors in what a patch brought."""
+    found, lines = {}, log.splitlines()
+    for number, line in enumerate(lines):
+        if match := LINE.match(line):
+            of, what = package.patch_of(about(lines, number)), match["what"]
+        elif match := re.match(r'ERROR: modpost: "(\w+)" \[.*\] undefined!', line):
+            place = package.find(match[1].removesuffix(package.suffix or "")) or ""
+            of = package.patch_of([f"{package.folder}/{place}:"])
+            what = f"the kernel exports no {match[1]}"
+        else:
+            continue
+        if of:
+            what = re.sub(rf"(\w){package.suffix}\b", r"\1", what) if package.suffix else what
+            what = re.sub(r"^(fatal )?error: | \[-W[\w=-]+\]$", "", what)
+            what = re.sub(r"; did you mean .*\?$", "", what)
+            found.setdefault((*of, what))
+    return list(found)
+
+
 def read(log, package):
-    """What a log of kbuild misses, each once, and what it says that is not understood."""
+    """What a log of kbuild misses, each once, and what it says that is not understood.
+
+    What a patch brought is neither.
+    """
     found, unknown, before = {}, {}, None
     lines = log.splitlines()
     for number, line in enumerate(lines):
@@ -140,7 +193,7 @@ def read(log, package):
         place = LINE.match(line)
         said = place["what"] if place else line if line.startswith("ERROR: modpost: ") else None
         before = place and package.place(place, "")
-        if not said:
+        if not said or place and package.patch_of(about(lines, number)):
             continue
         for kind, pattern in MESSAGES:
             if match := pattern.search(said):
@@ -148,6 +201,8 @@ def read(log, package):
                     break
                 name = match["name"].removesuffix(package.suffix or "")
                 where = package.place(place, name) if place else package.find(name) or "link"
+                if not place and package.patch_of([f"{package.folder}/{where}:"]):
+                    break
                 one = Missing(kind, name, match.groupdict().get("of"), [])
                 found.setdefault((kind, name), one).where.append(where)
                 break
@@ -301,10 +356,11 @@ def explain(folder, again, kver, kdir, release):
 
     again() builds once more what could not be built, and returns the log.
     """
-    package, seen, made_up = Package(folder), {}, []
+    package, seen, made_up, errors = Package(folder), {}, [], {}
     log = (package.folder / "build.log").read_text(errors="replace")
     while True:
         found, unknown = read(log, package)
+        errors |= dict.fromkeys(patched(log, package))
         seen = {(one.kind, one.name): one for one in found} | seen
         fresh = make_up_headers(package.folder, found)
         if not fresh:
@@ -313,6 +369,9 @@ def explain(folder, again, kver, kdir, release):
         log = again()
     for path in made_up:
         path.unlink()
+    reports = of_patches(errors, seen, unknown, package, kver)
+    if reports and not seen:
+        raise Refused("\n".join(reports))
     archive = Archive(kver, kdir)
     archive.words = [word for one in seen.values() for word in (one.name, one.of)
                      if word and re.fullmatch(r"\w+", word)]
@@ -328,16 +387,44 @@ def explain(folder, again, kver, kdir, release):
                   if one.name not in known]
         if series(release) != series(kver):
             found += options(package, reference, target)
-    found = found or unknown
+    found = found or ([] if reports else unknown)
+    if reports and not found:
+        raise Refused("\n".join(reports))
     if not found:
         return
     order = list(KINDS)
     found.sort(key=lambda one: (order.index(one.kind), one.name))
     raise Refused("\n".join(
-        [f"KVM of {release} needs {len(found)} {'thing' if len(found) == 1 else 'things'}"
+        reports + [f"KVM of {release} needs {len(found)} {'thing' if len(found) == 1 else 'things'}"
          f" that {kver} has not, or has otherwise"]
         + [f"  {line(one, archive, reference, target)}" for one in found]
         + [f"  next: a snapshot of series {series(kver)}, or one of the kernels named"]))
+
+
+def of_patches(errors, seen, unknown, package, kver):
+    """The lines of a report on what is the patches': errors in what they brought, and, unless there
+    are any, those of which they took the cause away, or that nobody understands in their files.
+
+    The latter are taken out of seen.
+    """
+    reports = {}
+    for patch, place, what in errors:
+        text = package.line(place).strip()
+        reports.setdefault(patch, []).append(f"  {place}: {what}" + f": {text}" * bool(text))
+    if not errors:
+        for key, one in list(seen.items()):
+            if patches := package.owners.gone.get(one.name):
+                del seen[key]
+                reports.setdefault(" or ".join(patches), []).append(
+                    f"  {one.where[0]}: {KINDS[one.kind].text.format(name=one.name, of=one.of)}"
+                    " is gone, and still needed")
+    if not reports and not seen:
+        for one in unknown:
+            if patches := package.owners.of_file(one.where[0].partition(":")[0]):
+                reports.setdefault(" or ".join(patches), []).append(f"  {one.where[0]}: {one.name}")
+    return [line for patch, lines in reports.items()
+            for line in (f"patch {patch} does not compile for {kver}", *lines)] + \
+        [f"  next: correct the patch; whole log: {package.folder / 'build.log'}"] * bool(reports)
 
 
 def line(one, archive, reference, target):
