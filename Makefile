@@ -7,6 +7,10 @@ FROM ?= newest
 MACHINE ?= both
 export MACHINE
 
+# One shell word, whatever is in it; and words as the shell reads them, each an option.
+quote = '$(subst ','\'',$(1))'
+with_patches = set --; for patch in $(PATCHES); do set -- "$$@" --patch "$$patch"; done
+
 .DEFAULT_GOAL := help
 .PHONY: help setup vac instance demo test test-all matrix check bench install uninstall clean
 
@@ -21,7 +25,8 @@ help: ## this list
 	@echo "  FROM=   where its KVM comes from: a release of linux-source (6.1.192-2), newest or"
 	@echo "          oldest of the kernel's series; or upstream's: a folder, a released tarball"
 	@echo "          (linux-6.1.192.tar.xz), or a git repository and revision (GITDIR#v6.1.192)"
-	@echo "  PATCHES= unified diffs or semantic patches on top of it, in order"
+	@echo "  PATCHES= unified diffs (also as mail, .gz, .xz; every line of context must fit) or semantic"
+	@echo "          patches on top of it, in order. Shell words: PATCHES=\"'my fix.patch' fixes/*\""
 	@echo "  ONLY=   one test by its name, for example two-instances-run-guests"
 	@echo "  MACHINE= where demo (default: amd), tests, matrix and bench (default: both) run: amd,"
 	@echo "          intel, both"
@@ -36,8 +41,8 @@ vac: ## build/<KVER>/vac.ko
 
 instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 	@test -n "$(TAG)" || { echo "make instance: say TAG=..., see make help" >&2; exit 1; }
-	@scripts/build instance --kernel $(KVER) --tag $(TAG) --from $(FROM) \
-		$(foreach patch,$(PATCHES),--patch $(patch))
+	@$(with_patches); scripts/build instance --kernel $(KVER) --tag $(TAG) \
+		--from $(call quote,$(FROM)) "$$@"
 
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
@@ -64,8 +69,8 @@ only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
 
 install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]
 	@test -n "$(TAG)" || { echo "make install: say TAG=..., see make help" >&2; exit 1; }
-	@scripts/install $(TAG) --from $(FROM) $(only) $(if $(SERIES),--series $(SERIES)) \
-		$(foreach patch,$(PATCHES),--patch $(patch))
+	@$(with_patches); scripts/install $(TAG) --from $(call quote,$(FROM)) $(only) \
+		$(if $(SERIES),--series $(SERIES)) "$$@"
 
 uninstall: ## take kvm-<TAG> away; with the last one goes all of multi-kvm  TAG=...
 	@test -n "$(TAG)" || { echo "make uninstall: say TAG=..., see make help" >&2; exit 1; }
