@@ -43,13 +43,17 @@ class Change:
 
     def text(self):
         """The same for patch -p1."""
-        lines = []
-        if self.moved() or not self.hunks:
-            lines += [f"diff --git a/{self.old or self.new} b/{self.new or self.old}"]
-            lines += [f"{key} {value}" for key, value in self.head.items()
-                      if key.partition(" ")[0] not in ("old", "rename", "copy")]
+        lines = [f"diff --git a/{self.old or self.new} b/{self.new or self.old}"]
+        if not self.old:
+            lines.append("new file mode 100644")
+        if not self.new:
+            lines.append("deleted file mode 100644")
+        if self.moved():
+            lines += [f"similarity index {self.head.get('similarity index', '50%')}"]
             lines += [f"{key} {self.old if key.endswith('from') else self.new}"
                       for key in self.head if key.partition(" ")[0] in ("rename", "copy")]
+        elif not self.hunks:
+            lines.append("index 0000000..e69de29")
         if self.hunks:
             lines += [f"--- a/{self.old}" if self.old else f"--- {EMPTY}",
                       f"+++ b/{self.new}" if self.new else f"+++ {EMPTY}", *self.hunks]
@@ -136,9 +140,12 @@ class Reader:
             self.at += 1
         return [self._whole(change) for change in self.changes]
 
-    def _change(self):
-        """The one that git's head began, or a new one."""
-        change, self.git = self.git or Change(self.at + 1), None
+    def _change(self, names=()):
+        """The one that git's head began, where it is of the same files, or a new one."""
+        git, self.git = self.git, None
+        tails = {tail for one in git.names() for tail in (one, strip(one, 1))} if git else {}
+        same = git and all(one == EMPTY or {one, strip(one, 1)} & tails for one in names)
+        change = git if same else Change(self.at + 1)
         if not self.changes or self.changes[-1] is not change:
             self.changes.append(change)
         return change
@@ -159,14 +166,13 @@ class Reader:
         return change
 
     def _file(self):
-        change = self._change()
-        for attribute in ("old", "new"):
-            match = re.match(r"(?:---|\+\+\+) (\S+)", self._line())
-            if not match:
-                self.refuse(self.at + 1, "no name of a file")
-            if not change.moved():
-                setattr(change, attribute, None if match[1] == EMPTY else match[1])
-            self.at += 1
+        names = [re.match(r"(?:---|\+\+\+) (\S*)", self._line(ahead))[1] for ahead in (0, 1)]
+        if not all(names):
+            self.refuse(self.at + 1, "no name of a file")
+        change = self._change(names)
+        if not change.moved():
+            change.old, change.new = (None if one == EMPTY else one for one in names)
+        self.at += 2
         if not HUNK.match(self._line()):
             self.refuse(self.at + 1, "no hunk follows the names of its file")
         while match := HUNK.match(self._line()):

@@ -35,25 +35,29 @@ def apply_patches(patches, snapshot, store):
         one.touched = {path for path in before.keys() | after.keys()
                        if before.get(path) != after.get(path)}
         one.gone = gone(before, after)
-        _linked(one, stages)
+    _linked(used, stages)
     return used, stages[-1]
 
 
-def _linked(patch, stages):
-    """Refuse a new source file that would not be compiled."""
+def _linked(patches, stages):
+    """Refuse a new source file that would not be compiled, and lists of files that are gone."""
     first, last = stages[0], stages[-1]
-    fresh = [path for path in patch.added if path not in first and path.endswith((".c", ".S"))]
-    if not fresh:
+    if not patches:
         return
-    listed = {one[-1] for one in objects.lists(last)}
-    for path in fresh:
-        base = re.escape(path.rpartition("/")[2]).encode()
-        if path[:-1] + "o" not in listed and not any(
-                re.search(rb'^\s*#\s*include\s*"(?:[^"]*/)?%s"' % base, content, re.M)
-                for content in last.values()):
-            raise Refused(f"patch {patch.name}: {path} is in no list of objects, so it would not "
-                          f"be compiled\n  next: add {path.rpartition('/')[2][:-1]}o to "
-                          f"{objects.X86_LIST} or {objects.CORE_LIST} in the patch")
+    try:
+        listed = {one[-1] for one in objects.lists(last)}
+    except Refused as refused:
+        raise Refused(f"patch {' or '.join(one.name for one in patches)}: {refused}"
+                      + WHOLE) from None
+    for patch in patches:
+        for path in patch.added.keys() - first.keys():
+            name = path.rpartition("/")[2]
+            if path.endswith((".c", ".S")) and path[:-1] + "o" not in listed and not any(
+                    re.search(rb'^\s*#\s*include\s*"(?:[^"]*/)?%s"' % re.escape(name).encode(),
+                              content, re.M) for content in last.values()):
+                raise Refused(f"patch {patch.name}: {path} is in no list of objects, so it would "
+                              f"not be compiled\n  next: add {name[:-1]}o to {objects.X86_LIST} or "
+                              f"{objects.CORE_LIST} in the patch")
 
 
 def _patch(folder, changes, *words):
