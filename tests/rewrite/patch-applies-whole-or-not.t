@@ -8,9 +8,10 @@
 # It failed when patch ran without --fuzz=0 (a hunk with a foreign line of context was taken), when
 # patch's exit status was not looked at (half of a series was taken), and when a semantic patch
 # that hit nothing passed. When when: was not looked at, the patch that is not needed was in. The
-# series that makes a file and changes it failed when all went to one run of patch; what is applied
-# already was called a conflict when the series was not tried in reverse; and a new file of C that
-# no make file lists passed when the lists were not read.
+# series that makes a file and changes it failed when its names were those of the snapshot alone;
+# what changes, renames and changes one lost the rename in silence when all went to one run of
+# patch. What is applied already was a conflict when it was not tried in reverse, and a new file of
+# C that no make file lists passed when the lists were not read.
 
 import sys
 from pathlib import Path
@@ -115,6 +116,7 @@ def series(tap, true, text, other):
     one, two = LICENCE + "int one;\n", LICENCE + "int one;\nint two;\n"
     line = next(line for line in lists.splitlines() if line.startswith("kvm-y"))
     listed = lists.replace(line, f"kvm-y += fresh.o\n{line}", 1)
+    first = "/* first */\n" + other
     before = text.replace("#include", "/* it was here */\n#include", 1)
     git = ("diff --git a/{0} b/{1}\nsimilarity index 100%\nrename from {0}\nrename to {1}\n"
            .format(OTHER, OTHER.replace("debugfs", "renamed")))
@@ -125,6 +127,9 @@ def series(tap, true, text, other):
         + diff("arch/x86/kvm/fresh.h", one, two),
         "renames.patch": git + diff(LIST, lists, lists.replace("debugfs.o", "renamed.o")),
         "half-renames.patch": git,
+        "changes-renames-changes.patch": diff(OTHER, other, first) + git
+        + diff(OTHER.replace("debugfs", "renamed"), first, first + "/* last */\n")
+        + diff(LIST, lists, lists.replace("debugfs.o", "renamed.o")),
         "there.patch": diff(FILE, before, text) + diff(OTHER, "/* was */\n" + other, other),
         "there-too.patch": diff(FILE, before, text)
         + diff(OTHER, "/* was */\n" + other, "/* is */\n" + other),
@@ -149,6 +154,10 @@ def series(tap, true, text, other):
     tap.ok(status == 0 and OTHER not in files and
            files["arch/x86/kvm/renamed.c"] == other.encode() and list(used[0].added) == [LIST],
            "a file is renamed, and its own lines are no patch's", said)
+    status, said, used, files = patched(true, place["changes-renames-changes.patch"])
+    tap.ok(status == 0 and OTHER not in files and files["arch/x86/kvm/renamed.c"].decode() ==
+           f"{first}/* last */\n" and len(used[0].added["arch/x86/kvm/renamed.c"]) == 2,
+           "a series that changes a file, renames it and changes it again applies", said)
     status, said, *_ = patched(true, place["half-renames.patch"])
     tap.ok(status == 3 and "half-renames.patch: the object lists name debugfs.o, for which" in said,
            "a rename that forgets the make file is refused", said)
