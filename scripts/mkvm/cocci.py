@@ -55,6 +55,11 @@ def counted(rule):
 
 def apply(rule, path, content, store):
     """(new content, hits, blocks that hit nothing, [Unread]) of one rule on one file."""
+    return run(rule, path, content, store)[:4]
+
+
+def run(rule, path, content, store):
+    """What apply() says, and {(block, function or variable that it hit)}."""
     text = counted(rule)
     macros = PARSE.read_bytes()
     options = rule.head.get("options", "").split()
@@ -72,7 +77,8 @@ def apply(rule, path, content, store):
     idle = [name for name, header, _, body in rule.blocks()
             if name and name not in fired and "script:" not in header]
     return after, hits, idle, [Unread(line, function, set(names))
-                               for line, function, names in held["unread"]]
+                               for line, function, names in held["unread"]], \
+        {(one[1], one[2]) for one in held["hits"]}
 
 
 def _changes(before, after):

@@ -46,6 +46,11 @@ def parse(rule):
     return edits
 
 
+def dropped(rule):
+    """The functions that a rule takes out whole, whatever is in them."""
+    return {function for function, wanted, _ in parse(rule) if wanted is None}
+
+
 def _undent(line):
     return line[2:] if line[1:2] == " " else line[1:]
 

@@ -6,9 +6,11 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import audit, cocci, digest, edit, gate, halves, origin, package, private, tree
+from . import (audit, cocci, digest, edit, gate, halves, origin, package, pins, private, survival,
+               tree, units)
 from . import tag as tags
 from .failure import Refused
+from .manifest import Manifest
 from .patch import Patch, apply_patches
 from .rule import house_rules
 from .snapshot import Snapshot
@@ -28,7 +30,12 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     store = Store(enabled=cache)
     rules = house_rules() if rules is None else rules
     patches, files = apply_patches([Patch(path) for path in patches], snapshot, store)
-    result, used, skipped = apply_rules(rules, files, store, workers)
+    plan = Plan(rules, files)
+    result, touched = plan.run(store, workers)
+    if gated:
+        pins.check(touched, snapshot, store)
+        survive(patches, snapshot, rules, plan, result, store, workers)
+    used = plan.used
     glue = package.glue_files()
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
                                    digest.of_tree(glue))
@@ -41,64 +48,124 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     if patches:
         made[origin.LIST] = origin.listed(patches, files, made)
     made["rewrite.diff"] = difference(snapshot.files, result)
-    made["PROVENANCE"] = provenance(snapshot, patches, used, skipped, glue, rules_digest, kept)
+    made["PROVENANCE"] = provenance(snapshot, patches, used, plan.skipped, glue, rules_digest, kept)
     place = Path(out) / f"kvm-{tag}-{version}"
     if not place.is_dir() or tree.read(place) != made:
         tree.replace(place, made)
     return place
 
 
-def apply_rules(rules, files, store, workers=WORKERS):
-    """(files, rules used, rules that the source has no use for)."""
-    used, skipped, work = [], [], {}
-    for rule in rules:
-        if not rule.applies(files):
-            skipped.append(rule)
-            continue
-        used.append(rule)
-        for path, expected in rule.targets(files).items():
-            work.setdefault(path, []).append((rule, expected))
-    result = dict(files)
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = {path: pool.submit(_one_file, path, files[path], todo, store)
-                for path, todo in sorted(work.items(), key=lambda one: -len(files[one[0]]))}
-        trouble = []
-        for path in sorted(jobs):
-            try:
-                result[path] = jobs[path].result()
-            except Refused as refused:
-                trouble.append(str(refused))
+class Plan:
+    """Which rules apply to files: used, skipped, and {path: [(rule, hits that are expected)]}."""
+
+    def __init__(self, rules, files, only=None):
+        self.files, self.used, self.skipped, self.work = files, [], [], {}
+        for rule in rules:
+            if not rule.applies(files):
+                self.skipped.append(rule)
+                continue
+            self.used.append(rule)
+            for path, expected in rule.targets(files).items():
+                if only is None or path in only:
+                    self.work.setdefault(path, []).append((rule, expected))
+
+    def run(self, store, workers=WORKERS):
+        """(rewritten files, {(rule, path, unit that it took code out of or stepped over)})."""
+        result, touched, trouble = dict(self.files), set(), []
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = {path: pool.submit(_one_file, path, self.files[path], todo, store)
+                    for path, todo in sorted(self.work.items(),
+                                             key=lambda one: -len(self.files[one[0]]))}
+            for path in sorted(jobs):
+                try:
+                    result[path], found = jobs[path].result()
+                    touched |= {(rule, path, unit) for rule, unit in found}
+                except Refused as refused:
+                    trouble.append(str(refused))
         if trouble:
             raise Refused("\n".join(trouble))
-    return result, used, skipped
+        return result, touched
 
 
 def _one_file(path, content, todo, store):
-    """One file, all its rules, in order."""
+    """One file, all its rules, in order: (new content, [[rule, unit it has dots in]])."""
     key = digest.of_bytes("file", cocci.version(), cocci.PARSE.read_bytes(), path, content,
                           *(f"{rule.name} {rule.digest} {expected}" for rule, expected in todo))
     held = store.get(key)
     if held is not None:
-        return held.encode("utf-8", "surrogateescape")
-    trouble = []
+        return held[0].encode("utf-8", "surrogateescape"), held[1]
+    trouble, touched = [], []
     for rule, expected in todo:
         try:
-            idle = []
-            if rule.kind == "tokens":
-                content, hits = edit.apply(rule, content)
-            else:
-                before = content
-                content, hits, idle, unread = cocci.apply(rule, path, content, store)
-                cocci.gate(rule, path, before, unread)
-            if hits != expected:
-                raise rule.refuse(f"{path}: expected {expected} hits, found {hits}"
-                                  + (f"\n  nothing hit by: {', '.join(idle)}" if idle else ""))
-        except Refused as refused:
+            content, found, refused = _one_rule(rule, expected, path, content, store)
+            touched += [[rule.name, unit] for unit in sorted(found)]
+        except Refused as failed:
+            refused = failed
+        if refused:
             trouble.append(str(refused))
     if trouble:
         raise Refused("\n".join(trouble))
-    store.put(key, content.decode("utf-8", "surrogateescape"))
-    return content
+    store.put(key, [content.decode("utf-8", "surrogateescape"), touched])
+    return content, touched
+
+
+def _one_rule(rule, expected, path, content, store):
+    """(new content, units out of which its "..." took code or stepped over it, why it is refused).
+
+    What is refused goes on to the next rule all the same: one that breaks is not to break others.
+    """
+    idle, refused = [], None
+    if rule.kind == "tokens":
+        after, hits = edit.apply(rule, content)
+        dropped = edit.dropped(rule)
+        touched = dropped & set(units.shapes(content, store)) if dropped else set()
+    else:
+        after, hits, idle, unread, places = cocci.run(rule, path, content, store)
+        touched = pins.dotted(rule, places, content, after)
+        try:
+            cocci.gate(rule, path, content, unread)
+        except Refused as unseen:
+            refused = unseen
+    if hits != expected and not refused:
+        refused = rule.refuse(f"{path}: expected {expected} hits, found {hits}"
+                              + (f"\n  nothing hit by: {', '.join(idle)}" if idle else ""))
+    return after, touched, refused
+
+
+def survive(patches, snapshot, rules, plan, result, store, workers):
+    """Refuse patches of which the rules leave less in the result than they brought."""
+    paths = {path for path in {*snapshot.files, *plan.files}
+             if snapshot.files.get(path) != plan.files.get(path)}
+    if not paths:
+        return
+    try:
+        plain = Plan(rules, snapshot.files, paths)
+        bare, _ = plain.run(store, workers)
+    except Refused as refused:
+        raise Refused("the snapshot without the patches is refused, so nobody can say what "
+                      f"becomes of them\n{refused}") from None
+
+    def trail(path):
+        """(rule, the file without the patches after it, the file with them) of every rule."""
+        without, patched = snapshot.files.get(path, b""), plan.files.get(path, b"")
+        todo = [dict(one.work.get(path, ())) for one in (plain, plan)]
+        for rule in rules:
+            if rule in todo[0]:
+                without, *_ = _one_rule(rule, todo[0][rule], path, without, store)
+            if rule in todo[1]:
+                patched, *_ = _one_rule(rule, todo[1][rule], path, patched, store)
+            if rule in todo[0] or rule in todo[1]:
+                yield rule, without, patched
+
+    def steps():
+        """(patch, files before it, files with it) of every patch."""
+        files, manifest = snapshot.files, Manifest()
+        for one in patches:
+            before, files = files, one.apply(files, manifest, store)
+            yield one, before, files
+
+    survival.check(survival.Compared(snapshot.files, plan.files, bare, result),
+                   sorted(paths & {*plain.work, *plan.work}), steps, trail, store)
 
 
 def difference(before, after):

@@ -13,6 +13,7 @@ from .failure import Refused
 
 KEYS = ("rule", "why", "hazard", "files", "hits", "when", "after", "unread", "count", "options")
 KEY = re.compile(r"(%s):\s*(.*)$" % "|".join(KEYS))
+DOTS = re.compile(r"(?P<before>\S?)\s*\.\.\.\s*(?P<after>\S?)")
 KEYWORDS = frozenset("""auto break case char const continue default do double else enum extern
     float for goto if inline int long register return short signed sizeof static struct switch
     typedef union unsigned void volatile while when any exists forall strict bool true false
@@ -207,6 +208,15 @@ class Rule:
                 found |= {name for variable, names in sets.items() for name in names
                           if re.search(rf"\b{variable}\b", code)}
         return found - unread
+
+    def dotted(self):
+        """The blocks whose "..." takes out or steps over code: {name or None of the block}.
+
+        A "..." among the arguments of a call stands for arguments that the rule leaves alone.
+        """
+        return {name for name, header, _, body in self.blocks() if "script:" not in header
+                for line in body for match in DOTS.finditer(line.split("//")[0])
+                if not (match["before"] == "," or match["after"] == ",")}
 
 
 def house_rules():

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from . import digest, house
 
-MAKERS = ("cocci", "diff", "edit", "patch", "private", "rewriting", "rule", "tokens")
+MAKERS = ("cocci", "diff", "edit", "patch", "pins", "private", "rewriting", "rule", "tokens",
+          "units")
 
 
 class Store:

@@ -98,7 +98,7 @@ def definitions(text):
         first = token.start == 0 or text[token.start - 1] == "\n"
         if token.text == "{" and token.kind == "punct":
             if depth == 0 or first:
-                name = _function_name(head)
+                name = function_name(head)
                 if name and (depth == 0 or first):
                     static = any(word.text == "static" for word in head)
                     open_one = ("function", name, static, head[0].line, head[0].start)
@@ -119,7 +119,7 @@ def definitions(text):
     return found
 
 
-def _function_name(head):
+def function_name(head):
     """The function that a definition's tokens before its brace declare, or None."""
     level, candidate = 0, None
     for index, token in enumerate(head):
