@@ -5,6 +5,13 @@ from pathlib import Path
 
 from . import disassembly, elf, gate, house
 from .failure import NotFound, Refused
+from .known import LOOKED_AT, STATE, Known
+
+# The kernel's lists of places that it patches: whoever is in one reads a switch.
+SWITCHES = ("__jump_table", ".static_call_sites", "__mcount_loc")
+# What a class of data promises that code does not do.
+FORBIDDEN = {"read": {"writes", "takes"}, "given": {"writes"}, "code": {"writes"}}
+WORDS = {"reads": "reads", "writes": "writes", "takes": "takes the address of"}
 
 
 def read_lists(paths):
@@ -30,9 +37,39 @@ def house_lists():
     return read_lists([house.ROOT / part / gate.HOOKS for part in house.PARTS])
 
 
+def _imported_data(module, symbols):
+    """{symbol: sections without code that refer to it} of what is imported and not only called."""
+    undefined = {one.name for one in symbols if one.section == elf.UNDEFINED and one.name
+                 and not one.name.startswith("vac_")}
+    code = {one.name for one in module.sections if one.flags & elf.EXECUTED}
+    found = {}
+    for section, kind, name in module.relocations():
+        if name in undefined and kind != elf.PLT32 and section not in SWITCHES:
+            found.setdefault(name, set()).update({section} - code)
+    return found
+
+
+def _data(imported, uses, known, hooks):
+    """What is wrong with the uses of data of the kernel."""
+    findings = []
+    done = {name: {"takes": where} for name in imported for where in sorted(imported[name])[:1]}
+    for use in sorted(uses):
+        done.setdefault(use.symbol, {}).setdefault(use.how, f"{use.function}()")
+    for name in sorted(set(imported) - set(hooks)):
+        held = known.data.get(name)
+        for act, where in sorted(done.get(name, {}).items()):
+            if held is None:
+                findings.append(f"{where} {WORDS[act]} {name}, data of the kernel that nobody has "
+                                f"looked at: no {STATE} has it")
+            elif act in FORBIDDEN.get(held.word, ()):
+                findings.append(f"{where} {WORDS[act]} {name}, which is \"{held.word}\" in "
+                                f"{STATE}: {held.why}")
+    return findings
+
+
 def audit(path, hooks, strict=False):
     """(findings, notes) of one module."""
-    known = gate.Known()
+    known = Known()
     module = elf.Object(path)
     information = module.modinfo()
     symbols = list(module.symbols())
@@ -49,14 +86,21 @@ def audit(path, hooks, strict=False):
             report(name, f"uses {name}")
         elif not name.startswith("vac_") and known.suspicious(name):
             findings.append(f"imports {name}, which may be a hook, and nobody has looked at it: "
-                            f"no {gate.HOOKS} and no {gate.LOOKED_AT} has it")
+                            f"no {gate.HOOKS} and no {LOOKED_AT} has it")
 
     instructions = {name[1:] for name in hooks if name[0] == "%" and ":" not in name}
     registers = {int(name.split(":")[1], 16) for name in hooks if name.startswith("%wrmsr:")}
     magic = information.get("vermagic", [""])[0]
     series = ".".join(magic.split(".")[:2])
-    for find in sorted(set(disassembly.scan(path, instructions, registers, series))):
-        report(find.what, f"{find.function}() {find.detail}: {find.what[1:]}")
+    imported = _imported_data(module, symbols)
+    finds, uses = disassembly.scan(path, instructions, registers, series, set(imported))
+    for find in sorted(set(finds)):
+        if find.what in hooks:
+            report(find.what, f"{find.function}() {find.detail}: {find.what[1:]}")
+        elif int(find.what.split(":")[1], 16) not in known.numbers:
+            findings.append(f"{find.function}() writes MSR {find.what.split(':')[1]}, and nobody "
+                            f"has looked at it: no {STATE} has it")
+    findings += _data(imported, uses, known, hooks)
 
     exported = sorted(one.name.removeprefix("__ksymtab_") for one in symbols
                       if one.name.startswith("__ksymtab_"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a module's text does: which of a few instructions and MSR writes it holds.
+"""What a module's text does: which instructions, MSR writes and uses of imported data it holds.
 
 It reads objdump's output in order and follows immediate numbers through register copies, as far
 as the next label or call that may change them; it knows no control flow. An MSR is known to be
@@ -7,6 +7,11 @@ written when its number is the last thing moved to %ecx before wrmsr, or to %edi
 pv_ops' write_msr or of a function with write_msr or wrmsr in its name. Where the number is not
 known, a function that loads a forbidden number anywhere is reported as one that may write it.
 It does not see a number that is computed, read from memory or an argument of the function.
+
+A use of imported data is a relocation that is not a call's. It "writes" when the symbol is the
+operand in memory of an instruction that changes its last operand, "takes" the address when it is
+an immediate number or lea's, and "reads" else. All uses are seen; what is later done through an
+address that was taken is not.
 """
 
 import re
@@ -16,17 +21,23 @@ from collections import namedtuple
 from .failure import System
 
 Find = namedtuple("Find", "what function detail")
+Use = namedtuple("Use", "symbol function how")
 
 LINE = re.compile(r"\s*[0-9a-f]+:\t(\S+)\s*(.*?)(?:\s+[#<].*)?$")
 LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
 RELOCATION = re.compile(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(\S+)$")
 IMMEDIATE = re.compile(r"\$0x([0-9a-f]+),%(\w+)$")
 COPY = re.compile(r"%(\w+),%(\w+)$")
-# Where 6.1 and 6.12 keep read_msr, write_msr, read_msr_safe, write_msr_safe in pv_ops; the
-# relocation of a call through it is 4 less. On another kernel each call counts as a write.
-READS = dict.fromkeys(("6.1", "6.12"), {"0xb4", "0xc4"})
+# Where 6.1 and 6.12 keep write_msr and write_msr_safe in pv_ops; the relocation of a call through
+# it is 4 less. On another kernel each call with a known number counts as a write.
+PV_WRITES = dict.fromkeys(("6.1", "6.12"), ("0xbc", "0xcc"))
 LOW = {"eax": "rax", "ebx": "rbx", "ecx": "rcx", "edx": "rdx", "esi": "rsi", "edi": "rdi",
        "ebp": "rbp", "esp": "rsp"} | {f"r{n}d": f"r{n}" for n in range(8, 16)}
+# These leave their last operand as it is.
+LOOKS = re.compile(r"(?:cmp|test|push|bt[wlq]?$|call|j|nop|mul|div|imul|idiv|ucomis|comis|prefetch"
+                   r"|verw|ltr|lldt|lgdt|lidt|ldmxcsr|fld|inv|clflush|lcall|ljmp)")
+TAKES = re.compile(r"\$0x0\b|\$-0x")
+PREFIXES = ("lock", "rep", "notrack", "cs", "ds", "es", "bnd")
 VOLATILE = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 
 
@@ -34,14 +45,18 @@ def _register(name):
     return LOW.get(name, name)
 
 
-def scan(path, instructions, registers, series):
-    """Every instruction of a set of names, and every write of a set of MSRs, as Find."""
+def scan(path, instructions, registers, series, imported=()):
+    """(every instruction of a set of names and every write of an MSR as Find, every use of data
+    among the imported names as Use).
+
+    Of the MSRs in registers a write is told, too, that is only possible.
+    """
     try:
         process = subprocess.Popen(["objdump", "-dr", "--no-show-raw-insn", str(path)],
                                    stdout=subprocess.PIPE, text=True)
     except FileNotFoundError as error:
         raise System("objdump is missing\n  next: apt-get install binutils") from error
-    found, function = [], _Function("?")
+    found, uses, function, last = [], set(), _Function("?"), ("", "")
     with process:
         for line in process.stdout:
             line = line.rstrip("\n")
@@ -49,16 +64,33 @@ def scan(path, instructions, registers, series):
                 found += function.finish(registers)
                 function = _Function(match[1])
             elif match := RELOCATION.match(line):
-                function.relocate(match[1], READS.get(series, ()))
+                function.relocate(match[1], PV_WRITES.get(series))
+                symbol = re.split(r"[+-]0x", match[1])[0]
+                if symbol in imported and "R_X86_64_PLT32" not in line:
+                    uses.add(Use(symbol, function.name, _how(*last)))
             elif match := LINE.match(line):
-                name, operands = match.groups()
+                name, operands = last = match.groups()
                 if name in instructions:
                     found.append(Find(f"%{name}", function.name, "holds it"))
                 function.step(name, operands)
     found += function.finish(registers)
     if process.returncode:
         raise System(f"objdump cannot read {path}")
-    return found
+    return found, uses
+
+
+def _how(name, operands):
+    """What an instruction does to the symbol that its relocation names."""
+    if name in PREFIXES:
+        name, _, operands = operands.partition(" ")
+    memory = re.search(r"(?:^|,)(?:\*|%[c-g]s:)*-?(?:0x)?[0-9a-f]*(?:\([^)]*\))?$", operands)
+    if name.startswith("lea") or TAKES.search(operands) and not (
+            memory and memory.group().lstrip(",").strip()):
+        return "takes"
+    if TAKES.search(operands) and "(%rip)" not in operands and not \
+            re.search(r"(?:^|[,:])0x0\(|%[fg]s:0x0", operands):
+        return "takes"
+    return "writes" if memory and not LOOKS.match(name) else "reads"
 
 
 class _Function:
@@ -94,9 +126,9 @@ class _Function:
             for register in ("rax", "rdx"):
                 self.held[register] = None
 
-    def relocate(self, target, reads):
+    def relocate(self, target, pv_writes):
         """The relocation of the line before: whom a call calls."""
-        self._settle((target, reads))
+        self._settle((target, pv_writes))
 
     def _settle(self, known):
         if self.call is None:
@@ -104,11 +136,12 @@ class _Function:
         number, name = self.call
         self.call = None
         if known:
-            target, reads = known
+            target, pv_writes = known
             callee, _, offset = target.partition("+")
-            if callee == "pv_ops" and offset in reads:
-                pass
-            elif callee == "pv_ops" and offset not in reads:
+            if callee == "pv_ops" and pv_writes is not None:
+                if offset in pv_writes:
+                    self._write(number)
+            elif callee == "pv_ops":
                 # not every slot of pv_ops writes an MSR: only a known number makes it one
                 if number is not None:
                     self._write(number)
@@ -127,10 +160,9 @@ class _Function:
 
     def finish(self, registers):
         self._settle(None)
-        found = []
-        for number in sorted(registers):
-            if number in self.written:
-                found.append(Find(f"%wrmsr:{number:#x}", self.name, "writes it"))
-            elif self.unknown and number in self.loaded:
-                found.append(Find(f"%wrmsr:{number:#x}", self.name, "may write it"))
+        found = [Find(f"%wrmsr:{number:#x}", self.name, "writes it")
+                 for number in sorted(self.written)]
+        if self.unknown:
+            found += [Find(f"%wrmsr:{number:#x}", self.name, "may write it")
+                      for number in sorted(registers) if number in self.loaded - self.written]
         return found

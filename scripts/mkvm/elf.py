@@ -11,6 +11,8 @@ Section = namedtuple("Section", "name kind flags offset size link info")
 Symbol = namedtuple("Symbol", "name bind kind section value size")
 
 UNDEFINED, GLOBAL, WEAK = 0, 1, 2
+PLT32 = 4           # the relocation of a call or jump
+EXECUTED = 4        # a section's flag
 
 
 class Object:
@@ -50,6 +52,22 @@ class Object:
                                                                          offset)
                 yield Symbol(self._text(strings + name), info >> 4, info & 15, section, value,
                              size)
+
+    def relocations(self):
+        """(section that is relocated, kind, symbol) of every relocation."""
+        for table in self.sections:
+            if table.kind != 4:
+                continue
+            symbols = self.sections[table.link]
+            strings = self.sections[symbols.link].offset
+            place, names = self.sections[table.info].name, {}
+            for offset in range(table.offset, table.offset + table.size, 24):
+                info, = struct.unpack_from("<Q", self.data, offset + 8)
+                index = info >> 32
+                if index not in names:
+                    name, = struct.unpack_from("<I", self.data, symbols.offset + 24 * index)
+                    names[index] = self._text(strings + name)
+                yield place, info & 0xffffffff, names[index]
 
     def modinfo(self):
         """{key: [values]} of .modinfo."""

@@ -1,53 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The gate against drift: what a newer KVM may bring that no rule is about.
 
-The files single-owner-hooks and looked-at (kvm-core/ says how to read them) are what is known.
-Anything else that looks like a resource which a machine has only once is refused, by file and
-line, until somebody has looked at it.
+The files single-owner-hooks, looked-at and machine-state (kvm-core/ says how to read them) are
+what is known. Anything else that looks like a resource which a machine has only once is refused,
+by file and line, until somebody has looked at it: hooks, conditions of the make files, per-CPU
+variables and the fields of their structures, writes of the kernel's data, accesses to MSRs.
 """
 
 import re
+from pathlib import Path
 
-from . import house, objects, tokens
+from . import digest, msrs, objects, percpu, tokens, written
 from .failure import Refused
+from .known import LOOKED_AT, STATE, Known
+from .store import Store
 
-KINDS = ("suspect", "shared", "percpu", "when")
 NAME = re.compile(r"[A-Za-z_]\w*")
 CALL = re.compile(r"([A-Za-z_]\w*)\s*(?:\(|/|\\)")      # or what may stand before that
 DEFINE = re.compile(r"#[ \t]*define(?:\\\n|.)*\n")
-PERCPU = re.compile(r"DEFINE_PER_CPU\w*$")
-HOOKS, LOOKED_AT = "single-owner-hooks", "looked-at"
+HOOKS = "single-owner-hooks"
 NEXT = (f"\n  next: is it there once for the whole machine? then a line in {HOOKS}, a mediation in"
-        f" vac\n        and a rule; else a line in {LOOKED_AT}; kvm-core/ and kvm-x86/ have both")
-
-
-class Known:
-    """What looked-at says."""
-
-    def __init__(self, paths=None):
-        self.paths = paths or [house.ROOT / part / LOOKED_AT for part in house.PARTS]
-        self.shared, self.percpu, self.when = {}, {}, {}
-        suspects = []
-        for path in self.paths:
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                words = line.split("#")[0].split(None, 2)
-                if not words:
-                    continue
-                if words[0] not in KINDS or len(words) != (2 if words[0] == "suspect" else 3):
-                    raise Refused(f"{path}:{number}: not a line of {LOOKED_AT}: {line}")
-                if words[0] == "suspect":
-                    suspects.append(words[1])
-                elif words[0] == "when":
-                    self.when.setdefault(words[2], []).append(words[1])
-                elif words[1] in getattr(self, words[0]):
-                    raise Refused(f"{path}:{number}: {words[1]} is listed twice")
-                else:
-                    getattr(self, words[0])[words[1]] = words[2]
-        self.pattern = re.compile("|".join(f"(?:{one})" for one in suspects))
-
-    def suspicious(self, name):
-        """Whether a function's name looks like that of a hook that nobody has looked at."""
-        return name not in self.shared and bool(self.pattern.search(name))
+        f" vac\n        and a rule; else a line in {LOOKED_AT} or {STATE}; kvm-core/ and"
+        " kvm-x86/ have them")
 
 
 def check(files, own, hooks, known=None):
@@ -55,17 +29,14 @@ def check(files, own, hooks, known=None):
     known = known or Known()
     own = set(own)
     closed = {name for name, (_, is_open) in hooks.items() if not is_open} - own
-    trouble, unknown, found = linked(files, known), [], []
+    trouble, unknown, found = linked(files, known), state(files, own, known), []
     for path in sorted(files):
         text = files[path].decode("utf-8", "surrogateescape")
         if path.endswith((".c", ".h", ".S")) and (closed & set(NAME.findall(text)) or any(
-                word not in own and (PERCPU.match(word) or known.suspicious(word))
-                for word in set(CALL.findall(text) + NAME.findall("".join(
-                    DEFINE.findall(text)))))):
+                word not in own and known.suspicious(word) for word in
+                set(CALL.findall(text) + NAME.findall("".join(DEFINE.findall(text)))))):
             own |= _defined(text)
             found += [(path, *one) for one in _words(text, closed, known)]
-            unknown += [f"{path}:{line}: a per-CPU variable that nobody has looked at: {name}"
-                        for line, name in _percpu(text) if name not in known.percpu]
     for path, line, name in found:
         if name in closed - own:
             trouble.append(f"{path}:{line}: hazard {hooks[name][0]}: {name} is vac's alone, "
@@ -99,13 +70,75 @@ def _words(text, closed, known):
             yield token.line, token.text
 
 
-def _percpu(text):
-    """(line, name) of every DEFINE_PER_CPU*(type, name)."""
-    for token in tokens.cut(text):
-        if token.kind == "ident" and token.directive is None and PERCPU.match(token.text):
-            inside = text[token.end:text.find(";", token.end)]
-            name = re.search(r"(\w+)\s*\)[^()]*$", inside)
-            yield token.line, name[1] if name else inside.strip()
+def state(files, own, known):
+    """What differs between the state that the code keeps or changes and what is known of it."""
+    store, trouble = Store(), []
+    facts = {path: _facts(files[path].decode("utf-8", "surrogateescape"), path, store)
+             for path in sorted(files) if path.endswith((".c", ".h", ".S"))}
+    headers = [one for path, one in facts.items() if path.endswith(".h")]
+    shared = set(own).union(*(one["defined"] for one in headers))
+    shared |= set().union(*(one["extern"] for one in headers)) & set().union(
+        *(one["defined"] for one in facts.values()))
+    structures = {}
+    for path, one in facts.items():
+        for name, listed in one["structures"].items():
+            structures.setdefault(name, []).append((path, listed))
+    wanted = set()
+    for path, one in facts.items():
+        for line, name, structure in one["percpu"]:
+            wanted.add(structure)
+            if name not in known.percpu:
+                trouble.append(f"{path}:{line}: a per-CPU variable that nobody has looked at: "
+                               f"{name}")
+        names = shared.union(one["defined"])
+        trouble += _writes(path, one, names, known) + _msrs(path, one, names, known)
+    for structure in sorted(wanted - {None}):
+        trouble += [f"{path}:{line}: a per-CPU field that nobody has looked at: {field}"
+                    for path, line, field in percpu.fields(structure, structures)
+                    if field not in known.field]
+    return trouble
+
+
+def _writes(path, facts, names, known):
+    trouble = []
+    for line, name, how in facts["written"]:
+        if name.removesuffix("()") in names:
+            continue
+        held = known.data.get(name)
+        if held is None:
+            trouble.append(f"{path}:{line}: {how} data of the kernel that nobody has looked at: "
+                           f"{name}")
+        elif how == "writes" and held.word in ("read", "given", "code") \
+                or how == "gives away" and held.word in ("read", "code"):
+            trouble.append(f"{path}:{line}: {how} {name}, which is \"{held.word}\" in {STATE}: "
+                           f"{held.why}")
+    return trouble
+
+
+def _msrs(path, facts, names, known):
+    return [f"{path}:{line}: {how}s an MSR that nobody has looked at: {number} ({function})"
+            for line, function, how, number in facts["msrs"]
+            if (function not in names or function in msrs.OF_KVM)
+            and number not in (known.msr if how == "write" else known.rdmsr)]
+
+
+def _facts(text, path, store):
+    """What the gate asks of one file; the same for the same content."""
+    here = Path(__file__).resolve().parent
+    key = digest.of_bytes("facts", *((here / f"{name}.py").read_bytes()
+                                     for name in ("gate", "msrs", "percpu", "written")),
+                          path[-2:], text.encode("utf-8", "surrogateescape"))
+    held = store.get(key)
+    if held is None:
+        held = {"written": written.find(path, text)} | dict.fromkeys(
+            ("defined", "extern", "percpu", "msrs"), ()) | {"structures": {}}
+        if not path.endswith(".S"):
+            defined, declared = written.defined(text)
+            held |= {"defined": sorted(defined), "extern": sorted(declared),
+                     "percpu": percpu.variables(text), "structures": percpu.structures(text),
+                     "msrs": msrs.accesses(text)}
+        store.put(key, held)
+    return held
 
 
 def linked(files, known):
