@@ -179,7 +179,7 @@ def _declared(words, head, end):
 
 def _declarator(words, index, end):
     """Where the name of the declaration that begins here stands; None if none begins here."""
-    types, stars = 0, False
+    types = 0
     while index < end:
         word = words[index]
         if word.kind == "ident" and word.text in STATEMENTS:
@@ -190,13 +190,13 @@ def _declarator(words, index, end):
             types += 1
         elif word.kind == "ident":
             after = words[index + 1].text
-            if types and after in ("=", ";", ",", "[", ")", ":") and (stars or types):
+            if types and after in ("=", ";", ",", "[", ")", ":"):
                 return index
             if after == "(" and types and words[index + 2].text != "*":
                 return None
             types += 1
         elif word.text == "*" and types:
-            stars = True
+            pass
         elif word.text == "(" and types and words[index + 1].text == "*" \
                 and words[index + 2].kind == "ident":
             return index + 2                        # a pointer to a function
