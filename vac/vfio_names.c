@@ -5,14 +5,49 @@
  * A module of its own, because a module whose export the kernel knows already is
  * refused by the loader and not by us: were these names in vac.ko, vac and the
  * stock KVM could not say why they keep each other out. vac loads it when a VM
- * is first tied to a VFIO device. In the namespace VAC nobody links the names by
- * accident; symbol_get(), which VFIO uses, does not look at namespaces.
+ * is first tied to a VFIO device.
+ *
+ * The names are for symbol_get(), which VFIO uses, and for nobody else: see
+ * VAC_LOOKUP().
  */
-#include <linux/export.h>
+#include <linux/build_bug.h>
+#include <linux/kconfig.h>
 #include <linux/module.h>
 
 #include "internal.h"
 #include "vfio_names.h"
+
+/*
+ * VAC_LOOKUP() - Let symbol_get() find a function, and let depmod not see that.
+ *
+ * depmod takes the stock kvm's exports and these for the same, and prefers what
+ * lies below updates/: the stock kvm-amd, which needs kvm_put_kvm(), would come
+ * to depend on vac-vfio and vac, and load no more. A place that depmod does not
+ * search is no way out: dkms installs, signs, compresses and removes modules
+ * below updates/ only, and depmod.d knows no line for one module.
+ *
+ * depmod takes a module's exports from the symbols __crc_NAME, and else from the
+ * section __ksymtab_strings; EXPORT_SYMBOL() makes both. The kernel's loader reads
+ * neither: it finds the name by an entry in __ksymtab_gpl, which is made here, and
+ * wants a version in __kcrctab_gpl, which it compares for who links the name only.
+ * Nobody is to: the version is 0, and the namespace VAC. modpost does not see the
+ * name, either. kernel/module/internal.h has struct kernel_symbol.
+ */
+#define VAC_LOOKUP(symbol)						\
+	asm(".pushsection .rodata, \"a\"\n"				\
+	    "771:	.asciz \"" #symbol "\"\n"			\
+	    "772:	.asciz \"VAC\"\n"				\
+	    ".section \"___ksymtab_gpl+" #symbol "\", \"a\"\n"	\
+	    "	.balign 4\n"						\
+	    "	.long " #symbol " - .\n"				\
+	    "	.long 771b - .\n"					\
+	    "	.long 772b - .\n"					\
+	    ".section \"___kcrctab_gpl+" #symbol "\", \"a\"\n"	\
+	    "	.balign 4\n"						\
+	    "	.long 0\n"						\
+	    ".popsection\n")
+
+static_assert(IS_ENABLED(CONFIG_HAVE_ARCH_PREL32_RELOCATIONS));
 
 /**
  * kvm_get_kvm_safe() - Take a reference to a VM; see vac_vfio_get().
@@ -25,7 +60,7 @@ bool kvm_get_kvm_safe(struct kvm *kvm)
 {
 	return vac_vfio_get(kvm);
 }
-VAC_EXPORT(kvm_get_kvm_safe);
+VAC_LOOKUP(kvm_get_kvm_safe);
 
 /**
  * kvm_put_kvm() - Drop it; see vac_vfio_put().
@@ -37,7 +72,7 @@ void kvm_put_kvm(struct kvm *kvm)
 {
 	vac_vfio_put(kvm);
 }
-VAC_EXPORT(kvm_put_kvm);
+VAC_LOOKUP(kvm_put_kvm);
 
 MODULE_IMPORT_NS(VAC);
 MODULE_LICENSE("GPL");
