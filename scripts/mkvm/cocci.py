@@ -9,8 +9,7 @@ import tempfile
 from collections import namedtuple
 from pathlib import Path
 
-from . import digest, house, tokens
-from .failure import System
+from . import digest, house, programs, tokens
 
 Unread = namedtuple("Unread", "line function names")
 PARSE = house.ROOT / "kvm-core" / "parse.h"
@@ -18,10 +17,8 @@ PARSE = house.ROOT / "kvm-core" / "parse.h"
 
 @functools.cache
 def version():
-    try:
-        done = subprocess.run(["spatch", "--version"], capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise System("spatch is missing\n  next: apt-get install coccinelle") from error
+    programs.need(programs.for_rules())
+    done = subprocess.run(["spatch", "--version"], capture_output=True, text=True)
     return done.stdout.splitlines()[0].split(" compiled")[0]
 
 
