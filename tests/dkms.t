@@ -12,12 +12,14 @@
 #   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
 #   uninstall left the udev rule          the list of files before and after differed
 #   modprobe.d was empty                  the CPU's alias loaded kvm_amd
+#   vac-vfio exported its names           the stock kvm-amd needed vac-vfio and vac
 #   the audit was not asked               what it finds was installed
 #   its version was not removed           dkms had kvm-tiny/2.3 as built
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
 cd "$(dirname "$0")/.."
+. tests/dkms/chroot.sh
 
 if [ $# -eq 0 ]; then
 	# As whoever runs the tests: what is made under build/ is theirs.
@@ -25,20 +27,7 @@ if [ $# -eq 0 ]; then
 	package=$(scripts/rewrite --tag a --out build/packages \
 		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest --kernel "$kernel")")")
 	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
-	as_root=()
-	[ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
-	if ! "${as_root[@]}" true 2>/dev/null; then
-		echo "1..0 # SKIP needs root, for a chroot"
-		exit
-	fi
-	if ! command -v debootstrap >/dev/null; then
-		echo "1..0 # SKIP debootstrap is not installed"
-		exit
-	fi
-	mkdir -p build/dkms/debs
-	# Mounts and processes of the chroot end with the test, whatever ends it.
-	exec "${as_root[@]}" unshare --mount --pid --fork --kill-child --propagation private \
-		tests/dkms.t "$kernel" "$package" "$modules"
+	as_root tests/dkms.t "$kernel" "$package" "$modules"
 fi
 kernel=$1
 package=$2
@@ -47,47 +36,17 @@ version=${package##*/kvm-a-}
 unsupported=6.11.0-1-amd64
 other=$(scripts/sources series | grep -vxF -m1 "$(scripts/sources series "$kernel")").0-1-amd64
 
-exec 9>build/dkms/lock
-flock 9
-folder=$PWD/build/dkms/run
-root=$folder/root
-said=$folder/said
-rm -rf --one-file-system "$folder" build/dkms/fresh.*
-mkdir -p "$root"
-cleanup() {
-	umount -q "$root/proc" || true
-	rm -rf --one-file-system "$folder"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-count=0
-failed=0
-ok() { # ok CLAIM COMMAND...
-	local claim=$1
-	shift
-	count=$((count + 1))
-	if "$@"; then
-		echo "ok $count - $claim"
-		return
-	fi
-	failed=1
-	echo "not ok $count - $claim"
-	echo "#   false: $*"
-	sed 's/^/#   /' "$said" | tail -n 20
-}
-inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
-# run COMMAND...: in the chroot; its output is in $said, its status in $status.
-run() {
-	status=0
-	echo "# $*"
-	inside "$@" >"$said" 2>&1 9>&- || status=$?
-}
-says() { grep -qF -- "$1" "$said"; }
-quiet() { [ ! -s "$said" ]; }
 files() { (cd "$root" && find usr/src etc lib/modules var/lib/dkms | grep -v '/mok\.\|/modules\.' | sort); }
 same_files() { files | diff "$folder/before" - >"$said"; }
+# What depmod says, without what it says of ours.
+depends() { grep -v '^updates/' "$root/lib/modules/$kernel/modules.dep"; }
+stock_depends() { depends | diff "$folder/modules.dep" - >"$said"; }
+same_depends() {
+	local file
+	for file in modules.dep modules.symbols; do
+		diff "$folder/$file" "$root/lib/modules/$kernel/$file" >"$said" || return
+	done
+}
 # The last line of what a failed build of PACKAGE VERSION left behind.
 last_line() { tail -n 1 "$root/var/lib/dkms/$1/$2/build/make.log" | tee "$said"; }
 ends_with() { [ "$(last_line "$1" "$2")" = "$1: not built for this kernel: $3" ]; }
@@ -98,29 +57,23 @@ before() { # before A B: A is said in an earlier line than B
 	[ -n "$first" ] && [ -n "$second" ] && [ "$first" -lt "$second" ]
 }
 
-if ! tarball=$(tests/dkms/root "$kernel" 2>"$said"); then
-	echo "1..0 # SKIP debootstrap cannot work here: $(tail -n 1 "$said" | sed 's|//[^/]*||')"
-	exit
-fi
-tar -C "$root" --zstd -xf "$tarball"
-mount -t proc proc "$root/proc"
+new_root run "$kernel"
 mkdir -p "$root/lib/modules/$unsupported/build/include" "$root/work/scripts" \
 	"$root/etc/udev/rules.d"
 cp -R dkms.conf vac "$root/work"
 cp -R scripts/install scripts/host "$root/work/scripts"
 cp -R "$package" "$root/work/package"
 install=/work/scripts/install
+cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
+	"$root/lib/modules/$kernel"
+inside depmod "$kernel"
+cp "$root/lib/modules/$kernel/modules.dep" "$root/lib/modules/$kernel/modules.symbols" "$folder"
 files >"$folder/before"
 ok "there is no Coccinelle" test ! -e "$root/usr/bin/spatch"
 
 # The stock module stays out until it is named.
-stock=$folder/stock
-mkdir -p "$stock/lib/modules/$kernel"
-cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
-	"$stock/lib/modules/$kernel"
-depmod -b "$stock" "$kernel" 2>/dev/null
 loads_stock() { # with modprobe's configuration $1, what $2 names
-	modprobe -d "$stock" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
+	modprobe -d "$root" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
 	grep -q '^insmod.*/kvm-amd\.ko' "$said"
 }
 holds_stock() { ! loads_stock "$@"; }
@@ -250,6 +203,14 @@ ok "install builds for every supported kernel here" test "$status" -eq 0
 ok "and says which it skipped" says "$unsupported: skipped"
 updates=$root/lib/modules/$kernel/updates/dkms
 ok "vac.ko and kvm-a.ko are installed" test -f "$updates/vac.ko" -a -f "$updates/kvm-a.ko"
+ok "and vac-vfio.ko, whose names VFIO looks up" test -f "$updates/vac-vfio.ko"
+run dkms status multi-kvm
+ok "dkms finds there what it built" test "$(cat "$said")" = \
+	"multi-kvm/1.0, $kernel, x86_64: installed"
+run modprobe -S "$kernel" --show-depends kvm_amd
+ok "the stock kvm_amd needs neither" grep -q '^insmod.*/kvm-amd\.ko' "$said"
+ok "but the stock kvm" test "$(grep -c -e /kvm.ko -e /updates/ "$said")" -eq 1
+ok "and depmod says the same of stock modules as before" stock_depends
 run modinfo -k "$kernel" -F depends kvm-a
 ok "kvm-a depends on vac" grep -qw vac "$said"
 run modprobe -S "$kernel" --show-depends kvm-a
@@ -282,5 +243,6 @@ ok "the version before it is still installed" says "kvm-a/$version, $kernel, x86
 run $install a --uninstall
 ok "uninstall" test "$status" -eq 0
 ok "it leaves nothing" same_files
+ok "nor does depmod know of it" same_depends
 echo "1..$count"
 exit $failed

@@ -4,8 +4,8 @@
 # With vac and vac-vfio installed below updates/, depmod says of each module of the stock kernel what
 # it says without them: what it needs, its aliases, the symbols it gives. On kernels of all series.
 #
-# It failed when vac-vfio exported its names with EXPORT_SYMBOL: kvm-amd, kvm-intel, kvmgt and others
-# depended on vac-vfio and vac, and kvm_put_kvm was vac-vfio's.
+# It failed when vac-vfio exported its names with EXPORT_SYMBOL: kvm-amd, which needs kvm_put_kvm,
+# depended on vac-vfio and vac, with our modprobe.d and without.
 #
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317

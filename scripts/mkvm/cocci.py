@@ -10,6 +10,7 @@ from collections import namedtuple
 from pathlib import Path
 
 from . import digest, house, programs, tokens
+from .failure import System
 
 Unread = namedtuple("Unread", "line function names")
 PARSE = house.ROOT / "kvm-core" / "parse.h"
@@ -19,6 +20,9 @@ PARSE = house.ROOT / "kvm-core" / "parse.h"
 def version():
     programs.need(programs.for_rules())
     done = subprocess.run(["spatch", "--version"], capture_output=True, text=True)
+    if done.returncode:
+        raise System(f"spatch --version fails: {done.stderr.strip()}\n"
+                     "  it does so without HOME in the environment")
     return done.stdout.splitlines()[0].split(" compiled")[0]
 
 

@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A minimal Debian 12 on which scripts/setup was run has all that make demo and make test call:
+# vac and an instance are built there for a kernel of each series, and the emulated machines run.
+# Nothing of this machine is seen there but downloads of kernels. What a build misses is named with
+# its package.
+#
+# It failed when
+#   libpython3-dev was not installed     scripts/build instance: lacks libpython3.11.so
+#   nor was it looked for                each rule: Py.find_library: unable to find the library
+#   pahole was not installed             scripts/build vac, 6.12: lacks pahole
+#   nor was it looked for                Makefile.modfinal: Error 127
+#
+# What setup made of a clean system is kept for as long as scripts/setup is the same.
+# Functions below are called by their names, through ok.
+# shellcheck disable=SC2317
+set -eu
+cd "$(dirname "$0")/.."
+. tests/dkms/chroot.sh
+
+if [ $# -eq 0 ]; then
+	# As whoever runs the tests: kernels that are not there yet are downloaded here.
+	words=("$(id -u)" "$(id -g)" "${MULTIKVM_CACHE:-$PWD/build/sources}")
+	for series in $(scripts/sources series); do
+		kernel=$(scripts/sources kver newest --series "$series")
+		release=$(scripts/sources releases newest --series "$series")
+		scripts/sources headers "$kernel" >/dev/null
+		scripts/sources image "$kernel" >/dev/null
+		scripts/sources source "$release" >/dev/null
+		words+=("$kernel" "$release")
+	done
+	mkdir -p build/dkms
+	git ls-files -z --cached --others --exclude-standard |
+		tar --null -T - --ignore-failed-read -cf build/dkms/house.tar 2>/dev/null
+	as_root "$0" "${words[@]}"
+fi
+user=$1
+group=$2
+cache=$3
+shift 3
+started=$SECONDS
+took() { echo "# $1: $((SECONDS - started)) s"; started=$SECONDS; }
+
+# The clean system, with where this machine's apt gets things from, and how.
+new_root fresh
+mkdir -p "$root/work/build/sources"
+tar -C "$root/work" -xf build/dkms/house.tar
+chown -R "$user:$group" "$root/work"
+for node in null zero full random urandom tty; do
+	[ -e "$root/dev/$node" ] || touch "$root/dev/$node"
+	mount --bind "/dev/$node" "$root/dev/$node"
+done
+mount --bind "$cache" "$root/work/build/sources"
+# shellcheck disable=SC2016	# apt's own variables
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+	'Origin: Debian' | sort -u >"$folder/sources.list"
+apt-config dump | grep '^Acquire::' >"$folder/apt.conf"
+echo 'APT::Sandbox::User "root";' >>"$folder/apt.conf"
+took "a clean system"
+
+# setup, as make demo and make test call it.
+prepared=build/dkms/setup-$(sha256sum scripts/setup | cut -c 1-16).tar.zst
+if [ -e "$prepared" ]; then
+	tar -C "$root" --exclude ./dev --zstd -xf "$prepared"
+	echo "# scripts/setup is the same as before: $(basename "$prepared")"
+else
+	cp "$folder/sources.list" "$root/etc/apt/sources.list"
+	cp "$folder/apt.conf" "$root/etc/apt/apt.conf.d/50-tests"
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc"
+	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/tests"
+	mount --bind build/dkms/debs "$root/var/cache/apt/archives"
+	ok "nothing of this machine is there" test ! -e "$root/usr/bin/python3" -a \
+		! -e "$root/usr/bin/gcc" -a ! -e "$root/usr/bin/make"
+	for mode in '' check; do
+		run /work/scripts/setup ${mode:+$mode}
+		ok "scripts/setup $mode ends well" test "$status" -eq 0
+	done
+	umount "$root/var/cache/apt/archives"
+	if [ $failed -ne 0 ]; then
+		echo "1..$count"
+		exit 1
+	fi
+	rm -f build/dkms/setup-*
+	tar -C "$root" --one-file-system --exclude ./work --exclude ./dev --zstd -cf "$folder/tar" .
+	mv "$folder/tar" "$prepared"
+fi
+took "scripts/setup"
+
+as=(setpriv --reuid "$user" --regid "$group" --clear-groups)
+run /work/scripts/setup check
+ok "setup has nothing more to do, and needs no root for that" test "$status" -eq 0 -a ! -s "$said"
+run /work/scripts/sources kver newest
+ok "the archive's kernels are known" test "$status" -eq 0
+
+# What a build calls and is not there is named before it starts.
+names_missing() { # names_missing FILE WHAT PACKAGE KERNEL WORDS...
+	mv "$root$1" "$root$1.away"
+	chroot "$root" ldconfig
+	run /work/scripts/build "${@:5}" --kernel "$4"
+	mv "$root$1.away" "$root$1"
+	chroot "$root" ldconfig
+	ok "without $2 nothing is built" test "$status" -eq 4
+	ok "and the first line says what is missing" \
+		test "$(head -n 1 "$said")" = "build: this needs what is not installed: $2"
+	ok "the next where it is" says "$2 is in the package $3"
+	ok "and the last what to type" test "$(tail -n 1 "$said")" = \
+		"  next: make setup; or only these: sudo apt-get install $3"
+}
+touch "$root/work/none.symvers"
+instance=(instance --tag a --from "$2" --vac /work/none.ko)
+library=$(chroot "$root" sh -c 'echo /usr/lib/x86_64-linux-gnu/libpython3.*.so.1.0')
+name=${library##*/}
+names_missing /usr/bin/pahole pahole pahole "${*: -2:1}" vac
+names_missing /usr/bin/gcc-12 gcc-12 gcc-12 "$1" vac
+names_missing /usr/bin/spatch spatch coccinelle "$1" "${instance[@]}"
+names_missing "$library" "${name%.1.0}" "${name%.so.1.0}" "$1" "${instance[@]}"
+took "what is missing"
+
+# A build of each series.
+kernels=()
+while [ $# -gt 0 ]; do
+	kernel=$1
+	release=$2
+	shift 2
+	out=/work/build/test/$kernel
+	run /work/scripts/build vac --kernel "$kernel" --out "$out/vac.ko"
+	ok "vac is built for $kernel" test "$status" -eq 0 -a -s "$root$out/vac.ko"
+	run /work/scripts/build instance --kernel "$kernel" --tag a --from "$release" \
+		--vac "$out/vac.ko" --out "$out/kvm-a.ko"
+	ok "KVM of $release is rewritten, built and audited for it" test "$status" -eq 0 -a \
+		-s "$root$out/kvm-a.ko"
+	kernels+=("$kernel")
+	took "$kernel"
+done
+
+# The checks, and one emulated machine of each kind, with what was built for the first series.
+inside git init -q /work
+run /work/tests/check/run
+ok "make check passes" test "$status" -eq 0
+took "make check"
+kernel=${kernels[0]}
+run sh -c "cd /work/build/test/$kernel && find ../../sources/image/${kernel}_*/lib/modules/$kernel \
+	'(' -name irqbypass.ko -o -name ccp.ko -o -name kvm.ko -o -name kvm-amd.ko -o -name kvm-intel.ko ')' \
+	-exec cp {} . ';'"
+for machine in amd intel; do
+	run env KVER="$kernel" /work/tests/one "$machine:tests/vm/scenarios/stock-kvm-runs-guests.c"
+	ok "the $machine machine runs guests" test "$status" -eq 0
+	took "the $machine machine"
+done
+
+echo "1..$count"
+exit $failed
