@@ -19,7 +19,8 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 	@echo
-	@echo "  KVER=   target kernel, for example 6.1.0-56-amd64 (default: the archive's newest of SERIES)"
+	@echo "  KVER=   target kernel, for example 6.1.0-56-amd64 or 6.1.0-56-rt-amd64 (default: the"
+	@echo "          archive's newest of SERIES, of the plain flavour)"
 	@echo "  SERIES= one of: $$(scripts/sources series | paste -sd ' ') (default: the first)"
 	@echo "  TAG=    name of an instance: a letter, then up to 23 of a-z 0-9 _"
 	@echo "  FROM=   where its KVM comes from: a release of linux-source (6.1.192-2), newest or"

@@ -267,8 +267,10 @@ class Archive:
         said = subprocess.run([str(house.ROOT / "scripts/sources"), "list", "--json"],
                               stdout=subprocess.PIPE, text=True)
         listed = json.loads(said.stdout)["kernels"] if not said.returncode else []
-        self.kernels = [one for one in reversed(listed) if one["headers"]]
-        self.target = next((one for one in self.kernels if one["kver"] == kver), None)
+        self.target = next((one for one in listed if one["kver"] == kver and one["headers"]), None)
+        # What differs between flavours says nothing of releases.
+        self.kernels = [one for one in reversed(listed) if one["headers"] and
+                        self.target and one["flavour"] == self.target["flavour"]]
         self.words = []
 
     def of(self, kernel):

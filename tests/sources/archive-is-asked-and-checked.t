@@ -1,15 +1,18 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Claim: releases and kernels are found by asking the archive; one that is not there is refused
-with a list of those that are; a series is nobody else's; what was damaged in the cache is not used.
+with a list of those that are; a series is nobody else's, nor a flavour; what was damaged in the
+cache is not used.
 
-fails when: the error does not list (the words of the newest release are missing), or verify() in
+fails when: do_kver() does not look at the flavour (rt-amd64 is among those of the plain one), or
+the error does not list (the words of the newest release are missing), or verify() in
 scripts/sources believes every file (the damaged package is unpacked), or in_series() takes any
 version that begins alike (6.12 is of 6.1).
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,6 +56,18 @@ def main():
         ok(sources("series", kver_there)[1] == sources("series", release_there)[1] == series,
            f"the oldest kernel of {series} is of that series, and so is its oldest release",
            kver_there, release_there, err, more)
+        for flavour in ("cloud-amd64", "rt-amd64"):
+            status, out, err = sources("kver", "newest", "--series", series, "--flavour", flavour)
+            ok(status == 0 and out.endswith(f"-{flavour}") and sources("series", out)[1] == series,
+               f"{series} has kernels of the flavour {flavour}", out, err)
+    status, out, err = sources("kver", "all")
+    ok(out and not re.search("-(cloud|rt)-", out), "who names no flavour gets the plain one", out)
+    status, out, err = sources("headers", kver.replace("-amd64", "-none-amd64"))
+    ok(status == 2 and "-none-amd64" in err and "rt-amd64" in err,
+       "a flavour that nobody has is named, with those that there are", err)
+    status, out, err = sources("kver", "newest", "--flavour", "none-amd64")
+    ok(status == 2 and "none-amd64" in err and "6.1" in err,
+       "and so is one that a series lacks", err)
     status, out, err = sources("kver", "newest", "--series", "6.11")
     ok(status == 2 and not out and "6.12" in err, "another series is not found", err)
     with tempfile.TemporaryDirectory(prefix="sources-test.") as cache:
