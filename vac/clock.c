@@ -59,6 +59,11 @@ int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu
 	cpus_read_lock();
 	inst->clock_online = online;
 	inst->clock_offline = offline;
+	/*
+	 * By IPI, where KVM itself is on a hotplug thread: on a CPU without constant TSC it asks
+	 * cpufreq, which takes an rwlock_t. That would sleep on PREEMPT_RT; KVM refuses such a CPU
+	 * there.
+	 */
 	on_each_cpu(clock_online_ipi, inst, 1);
 	cpus_read_unlock();
 	return 0;

@@ -8,6 +8,9 @@
  *   uret lock             see uret.c
  *   srso.lock (mutex)     a leaf, see srso.c
  *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
+ * What runs with interrupts or preemption off takes none of them: IPIs, hotplug callbacks, suspend,
+ * vCPU load, the way to user space, NMI and crash paths. On a PREEMPT_RT kernel a spinlock_t sleeps
+ * as a mutex does, so both kinds are for process context, and vac has no raw_spinlock_t.
  * Lists are RCU lists: hotplug, suspend, NMI and crash paths walk them with no
  * lock. Hotplug callbacks run under cpus_write_lock(), which excludes every
  * writer, since all of them hold cpus_read_lock().

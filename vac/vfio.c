@@ -41,7 +41,11 @@ struct vm {
 };
 
 static struct {
-	spinlock_t lock;	/* of the list and all in it; leaf; VFIO holds another around it */
+	/*
+	 * Of the list and all in it; leaf. VFIO holds another spinlock_t around it, so it is none
+	 * that is taken with interrupts or preemption off: on PREEMPT_RT both may sleep.
+	 */
+	spinlock_t lock;
 	struct list_head vms;
 } vfio = {
 	.lock = __SPIN_LOCK_UNLOCKED(vfio.lock),

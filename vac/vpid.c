@@ -27,7 +27,7 @@
 
 static struct {
 	struct mutex lock;		/* of an allocation that flushes; outermost */
-	spinlock_t bits;		/* of the bitmaps used and freed */
+	spinlock_t bits;		/* of the bitmaps used and freed; process context */
 	bool flushable;			/* INVVPID can flush all contexts */
 	DECLARE_BITMAP(used, VPIDS);	/* handed out, or freed and not flushed since */
 	DECLARE_BITMAP(freed, VPIDS);
