@@ -78,9 +78,10 @@ static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
  * @vcpu: its number, from vac_vcpu_add().
  *
  * What follows when vac_vcpu_is_last() says no. When the instance changes,
- * user-return MSRs go back to the host's values and the TSC ratio to 1.0. That it was another vCPU is what
- * decides the branch-predictor barrier (hazard 11). From here on an NMI that
- * wants to know whether a guest runs on this CPU is told by @inst (hazard 16).
+ * user-return MSRs go back to the host's values and the TSC ratio to 1.0. That
+ * it was another vCPU is what decides the branch-predictor barrier (hazard 11).
+ * From here on an NMI that wants to know whether a guest runs on this CPU is
+ * told by @inst (hazard 16).
  *
  * Context: preemption off. Takes nothing.
  * Return: VAC_LAST_INSTANCE or VAC_LAST_OTHER.

@@ -71,12 +71,12 @@ def tools():
 
 
 def checkpatch(folder, sources):
-    """Its lines. It sees VAC_EXPORT() under the name of the macro that it stands for."""
+    """Its lines. It sees VAC_EXPORT() and VAC_LOOKUP() under the name of what they stand for."""
     with tempfile.TemporaryDirectory(prefix="check.") as copy:
         for path in sources:
             target = Path(copy) / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(re.sub(r"^VAC_EXPORT\(", "EXPORT_SYMBOL_GPL(", text(path),
+            target.write_text(re.sub(r"^VAC_(?:EXPORT|LOOKUP)\(", "EXPORT_SYMBOL_GPL(", text(path),
                                      flags=re.M))
         done = subprocess.run(
             ["perl", folder / "checkpatch.pl", "--strict", "--no-tree", "--no-summary",

@@ -2,9 +2,9 @@
 /*
  * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
  *
- * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It does not
- * stay loaded: if vac admits it, it leaves again and says so with -ECANCELED. But "older", an instance
- * that was built when the descriptor ended before "unmitigated", is admitted and stays.
+ * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It does
+ * not stay loaded: if vac admits it, it leaves again and says so with -ECANCELED. But "older", an
+ * instance that was built when the descriptor ended before "unmitigated", is admitted and stays.
  */
 #include <linux/err.h>
 #include <linux/module.h>
