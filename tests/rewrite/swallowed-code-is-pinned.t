@@ -4,7 +4,8 @@
 # What a rule's "..." takes out or steps over is code that somebody has looked at: one statement
 # more there stops the rewrite, and rule, file, function and the difference are shown. Every rule
 # that has dots in what it changes is in this; white space and comments are not.
-# It failed when edit.dropped() named nothing: rules that drop a function had no pins.
+# It failed when pins.check() was left out of the rewrite, and when edit.dropped() named nothing:
+# rules that drop a function had no pins.
 
 import re
 import sys
