@@ -28,11 +28,9 @@ LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
 RELOCATION = re.compile(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(\S+)$")
 IMMEDIATE = re.compile(r"\$0x([0-9a-f]+),%(\w+)$")
 COPY = re.compile(r"%(\w+),%(\w+)$")
-# Where 6.1 and 6.12 keep read_msr, write_msr, read_msr_safe, write_msr_safe in pv_ops, whatever
-# the flavour; the relocation of a call through it is 4 less. On another kernel each call counts as
-# a write of the number that is known.
-READS = dict.fromkeys(("6.1", "6.12"), {"0xb4", "0xc4"})
-WRITES = dict.fromkeys(("6.1", "6.12"), {"0xbc", "0xcc"})
+# Where 6.1 and 6.12 keep write_msr and write_msr_safe in pv_ops, whatever the flavour; the relocation
+# of a call through it is 4 less. On another kernel each call with a known number counts as a write.
+PV_WRITES = dict.fromkeys(("6.1", "6.12"), ("0xbc", "0xcc"))
 LOW = {"eax": "rax", "ebx": "rbx", "ecx": "rcx", "edx": "rdx", "esi": "rsi", "edi": "rdi",
        "ebp": "rbp", "esp": "rsp"} | {f"r{n}d": f"r{n}" for n in range(8, 16)}
 # These leave their last operand as it is.
@@ -66,7 +64,7 @@ def scan(path, instructions, registers, series, imported=()):
                 found += function.finish(registers)
                 function = _Function(match[1])
             elif match := RELOCATION.match(line):
-                function.relocate(match[1], READS.get(series, ()), WRITES.get(series, ()))
+                function.relocate(match[1], PV_WRITES.get(series, ()))
                 symbol = re.split(r"[+-]0x", match[1])[0]
                 if symbol in imported and "R_X86_64_PLT32" not in line:
                     uses.add(Use(symbol, function.name, _how(*last)))
@@ -128,9 +126,9 @@ class _Function:
             for register in ("rax", "rdx"):
                 self.held[register] = None
 
-    def relocate(self, target, reads, writes):
+    def relocate(self, target, pv_writes):
         """The relocation of the line before: whom a call calls."""
-        self._settle((target, reads, writes))
+        self._settle((target, pv_writes))
 
     def _settle(self, known):
         if self.call is None:
@@ -138,11 +136,10 @@ class _Function:
         number, name = self.call
         self.call = None
         if known:
-            target, reads, writes = known
+            target, pv_writes = known
             callee, _, offset = target.partition("+")
             if callee == "pv_ops":
-                # not every slot of pv_ops writes an MSR: only a known number makes it one
-                if offset in writes or offset not in reads and number is not None:
+                if offset in pv_writes or not pv_writes and number is not None:
                     self._write(number)
             elif re.search(r"write_msr|wrmsr", callee) and "trace" not in callee \
                     and not callee.startswith("kvm_"):
