@@ -43,8 +43,8 @@ static int command_line(char *line, size_t size, bool crash, int before)
 	for (word = strtok_r(ours, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (strncmp(word, "crashkernel=", strlen("crashkernel=")))
 			n += snprintf(line + n, size - n, "%s ", word);
-	n += snprintf(line + n, size - n, "nokaslr%s " BEFORE "%d",
-		      crash ? " reset_devices" : "", before);
+	n += snprintf(line + n, size - n, "nokaslr %s " BEFORE "%d",
+		      crash ? "reset_devices" : "maxcpus=1", before);
 	return n;
 }
 
