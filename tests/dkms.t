@@ -66,6 +66,7 @@ cp -R "$package" "$root/work/package"
 install=/work/scripts/install
 cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
 	"$root/lib/modules/$kernel"
+cp "$modules"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$kernel"
 inside depmod "$kernel"
 cp "$root/lib/modules/$kernel/modules.dep" "$root/lib/modules/$kernel/modules.symbols" "$folder"
 files >"$folder/before"
