@@ -95,10 +95,10 @@ ok "the archive's kernels are known" test "$status" -eq 0
 
 # What a build calls and is not there is named before it starts.
 names_missing() { # names_missing FILE WHAT PACKAGE KERNEL WORDS...
-	mv "$root$1" "$root$1.away"
+	mv "$root$1" "$root/away"
 	chroot "$root" ldconfig
 	run /work/scripts/build "${@:5}" --kernel "$4"
-	mv "$root$1.away" "$root$1"
+	mv "$root/away" "$root$1"
 	chroot "$root" ldconfig
 	ok "without $2 nothing is built" test "$status" -eq 4
 	ok "and the first line says what is missing" \
