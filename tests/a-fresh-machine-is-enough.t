@@ -107,8 +107,9 @@ names_missing() { # names_missing FILE WHAT PACKAGE KERNEL WORDS...
 	ok "and the last what to type" test "$(tail -n 1 "$said")" = \
 		"  next: make setup; or only these: sudo apt-get install $3"
 }
-touch "$root/work/none.symvers"
-instance=(instance --tag a --from "$2" --vac /work/none.ko)
+mkdir -p "$root/work/build/none"
+touch "$root/work/build/none/vac.symvers"
+instance=(instance --tag a --from "$2" --vac /work/build/none/vac.ko)
 library=$(chroot "$root" sh -c 'echo /usr/lib/x86_64-linux-gnu/libpython3.*.so.1.0')
 name=${library##*/}
 names_missing /usr/bin/pahole pahole pahole "${*: -2:1}" vac
@@ -140,9 +141,11 @@ run /work/tests/check/run
 ok "make check passes" test "$status" -eq 0
 took "make check"
 kernel=${kernels[0]}
-run sh -c "cd /work/build/test/$kernel && find ../../sources/image/${kernel}_*/lib/modules/$kernel \
-	'(' -name irqbypass.ko -o -name ccp.ko -o -name kvm.ko -o -name kvm-amd.ko -o -name kvm-intel.ko ')' \
-	-exec cp {} . ';'"
+for module in msr irqbypass ccp kvm kvm-amd kvm-intel; do
+	inside find /work/build/sources/image -path "*/lib/modules/$kernel/*" -name "$module.ko*" \
+		-exec cp {} "/work/build/test/$kernel" ';'
+done
+inside sh -c "xz -df /work/build/test/$kernel/*.ko.xz 2>/dev/null" || true
 for machine in amd intel; do
 	run env KVER="$kernel" /work/tests/one "$machine:tests/vm/scenarios/stock-kvm-runs-guests.c"
 	ok "the $machine machine runs guests" test "$status" -eq 0
