@@ -7,12 +7,13 @@
 # its package.
 #
 # It failed when
-#   libpython3-dev was not installed     scripts/build instance: lacks libpython3.11.so
-#   nor was it looked for                each rule: Py.find_library: unable to find the library
-#   pahole was not installed             scripts/build vac, 6.12: lacks pahole
-#   nor was it looked for                Makefile.modfinal: Error 127
-#   HOME was not set                     spatch --version: exception Not_found
-#   the machines had no msr.ko           "virtualization is off on CPU 0"
+#   the shell could not read setup's table    scripts/setup ended with 127, and nothing could be built
+#   HOME was not set                          each rule: spatch --version: exception Not_found
+#   a file was hidden where ldconfig finds it the build without the Python library went on
+#   the machines had no msr.ko                "virtualization is off on CPU 0" was not ok
+#   a check failed                            make check in it did, too
+# What setup has to install beyond what was known is taken away here, one after the other: pahole,
+# gcc-12, spatch, the Python library.
 #
 # What setup made of a clean system is kept for as long as scripts/setup is the same.
 # Functions below are called by their names, through ok.

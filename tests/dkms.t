@@ -12,7 +12,6 @@
 #   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
 #   uninstall left the udev rule          the list of files before and after differed
 #   modprobe.d was empty                  the CPU's alias loaded kvm_amd
-#   vac-vfio exported its names           the stock kvm-amd needed vac-vfio and vac
 #   the audit was not asked               what it finds was installed
 #   its version was not removed           dkms had kvm-tiny/2.3 as built
 # Functions below are called by their names, through ok.
