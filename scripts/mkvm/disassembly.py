@@ -28,8 +28,9 @@ LABEL = re.compile(r"[0-9a-f]+ <(.+)>:$")
 RELOCATION = re.compile(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(\S+)$")
 IMMEDIATE = re.compile(r"\$0x([0-9a-f]+),%(\w+)$")
 COPY = re.compile(r"%(\w+),%(\w+)$")
-# Where 6.1 and 6.12 keep write_msr and write_msr_safe in pv_ops, whatever the flavour; the relocation
-# of a call through it is 4 less. On another kernel each call with a known number counts as a write.
+# Where 6.1 and 6.12 keep write_msr and write_msr_safe in pv_ops, whatever the flavour; the
+# relocation of a call through it is 4 less. On another kernel each call with a known number counts
+# as a write.
 PV_WRITES = dict.fromkeys(("6.1", "6.12"), ("0xbc", "0xcc"))
 LOW = {"eax": "rax", "ebx": "rbx", "ecx": "rcx", "edx": "rdx", "esi": "rsi", "edi": "rdi",
        "ebp": "rbp", "esp": "rsp"} | {f"r{n}d": f"r{n}" for n in range(8, 16)}
