@@ -18,6 +18,8 @@ MAIL = re.compile(rb"^From \S+ .*\d{4}\r?\n", re.M)
 EXTENDED = re.compile(r"(old mode|new mode|deleted file mode|new file mode|copy from|copy to|"
                       r"rename from|rename to|similarity index|dissimilarity index|index) (.*)$")
 EMPTY = "/dev/null"
+# What may come between the last hunk of a file and the next one, and ends what belongs to it.
+BETWEEN = re.compile(r"diff |From |Index: |-- ?$|Only in ")
 
 
 class Change:
@@ -30,10 +32,15 @@ class Change:
         self.hunks = []             # lines
         self.binary = False
 
-    def idle(self):
+    def empty(self):
         """Whether it leaves the content as it is."""
         return not (self.hunks or self.binary or self.moved() or
                     self.head.keys() & {"new file mode", "deleted file mode"})
+
+    def idle(self):
+        """Whether it changes the mode of a file, and nothing else."""
+        return self.empty() and {"old mode", "new mode"} <= self.head.keys() and \
+            "index" not in self.head
 
     def moved(self):
         return "rename to" in self.head or "copy to" in self.head
@@ -91,9 +98,11 @@ def _message(content):
                      rb"multipart/)", head, re.M | re.I):
         return content
     text = MAIL.sub(b"", content, count=1) if MAIL.match(content) else content
-    parts = [part.get_payload(decode=True) for part in email.message_from_bytes(text).walk()
-             if part.get_content_maintype() == "text"]
-    return b"\n".join(parts) + b"\n"
+    parts = [(part.get_content_maintype(), part.get_payload(decode=True))
+             for part in email.message_from_bytes(text).walk() if not part.is_multipart()]
+    # What a mail program calls application/octet-stream may be a diff as well.
+    return b"\n-- \n".join(content for kind, content in parts if kind == "text" or
+                           re.search(rb"^(diff --git|---|@@) ", content, re.M)) + b"\n"
 
 
 class Reader:
@@ -103,6 +112,7 @@ class Reader:
         self.name = name
         self.lines = content.decode("utf-8", "surrogateescape").split("\n")
         self.at, self.changes, self.git = 0, [], None
+        self.tail = False               # behind the hunks of a file, where no line of any may be
 
     def refuse(self, number, why):
         raise Refused(f"patch {self.name}:{number}: {why}"
@@ -115,6 +125,7 @@ class Reader:
     def read(self):
         while self.at < len(self.lines):
             line = self._line()
+            self.tail = self.tail and not BETWEEN.match(line)
             if match := re.match(r"diff --git (\S+) (\S+)$", line):
                 self.git = Change(self.at + 1)
                 self.git.old, self.git.new = match.groups()
@@ -137,7 +148,12 @@ class Reader:
                 self.refuse(self.at + 1, "it is a context diff\n  next: diff -u")
             elif HUNK.match(line):
                 self.refuse(self.at + 1, "a hunk without the names of its file")
+            elif self.tail and re.match(r"\+|-(?!-)|--- \S", line):
+                self.refuse(self.at + 1, "a line of a change that no hunk's head counts")
             self.at += 1
+        for change in self.changes:
+            if change.empty() and not change.idle():
+                self.refuse(change.line, "it names a file and has no change of it: cut off?")
         return [self._whole(change) for change in self.changes]
 
     def _change(self, names=()):
@@ -180,6 +196,7 @@ class Reader:
         if re.match(r"\+|-(?!- ?$|-- )| \S| \t", self._line()):
             self.refuse(self.at + 1, "the hunk goes on after the lines that its head counts: "
                         "edited by hand?")
+        self.tail = True
         if re.search(r"^@@ -0,0 ", change.hunks[0]):
             change.old = None
         if re.search(r"^@@ -\S+ \+0,0 ", change.hunks[0]):

@@ -117,7 +117,7 @@ def main():
     call = 'debugfs_create_dir("kvm", NULL)'
     kept = {AVIC: edited(text[AVIC], "avic_hardware_setup",
                          lambda body: body.insert(-1, '\tacme_note("}");\n\t/* acme */')),
-            MAIN: edited(text[MAIN].replace(call, f"acme_dir = {call}", 1),
+            MAIN: edited(text[MAIN].replace(call, f"acme_note({call})", 1),
                          GONE[0][1][series], lambda body: body.insert(0, "\t/* acme */"))}
     status, said, err = apply("kept", {"kept.patch": "".join(diff(path, text[path], kept[path])
                                                             for path in (AVIC, MAIN))})
@@ -126,7 +126,7 @@ def main():
     if status == 0:
         tap.has((Path(said) / AVIC).read_text(), ['acme_note("}");'], "the first is in the package")
         tap.has(" ".join((Path(said) / MAIN).read_text().split()),
-                ["acme_dir = debugfs_create_dir(KVM_INSTANCE_NAME, NULL)"], "and the second")
+                ["acme_note(debugfs_create_dir(KVM_INSTANCE_NAME, NULL))"], "and the second")
     tap.done()
 
 

@@ -7,7 +7,8 @@
 # is refused for what it is, with the line; nothing is taken for the text around a diff in silence.
 # It failed when the depth was always 1, when mail and compression were not looked at, and when the
 # lines of a hunk were not counted (patch took a diff that had lost its last line, or ignored one
-# that was too many). With $(foreach) in the Makefile a name with a space became two patches.
+# that was too many), when only the line right behind a hunk was looked at, when a head without hunks
+# passed for a change of mode, and when only attached text was read. With $(foreach) in the Makefile a name with a space became two patches.
 
 import base64
 import bz2
@@ -23,8 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from tap import ROOT, Tap, diff, patched, run, snapshot  # noqa: E402
 from mkvm import tree  # noqa: E402
+from mkvm.manifest import Manifest  # noqa: E402
 
 FILE = "virt/kvm/binary_stats.c"
+OTHER = "virt/kvm/kvm_main.c"
 LINE = "/* added: \N{LATIN SMALL LETTER E WITH ACUTE} = 1 */"
 HEAD = """From 1111111111111111111111111111111111111111 Mon Sep 17 00:00:00 2001
 From: A Developer <dev@example.org>
@@ -86,6 +89,11 @@ def forms(tap):
              + b"--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: text/x-diff\n"
              b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(plain.encode())
              + b"--b--\n")
+    tap.same("a mail with its diff attached as it seems to be anything",
+             HEAD.format('multipart/mixed; boundary="b"', "").encode()
+             + b"--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: application/octet-stream\n"
+             b"Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(plain.encode())
+             + b"--b--\n")
     twice = tap.new.replace(LINE, f"{LINE}\n/* second */", 1)
     tap.same("a series of mails, one quoted-printable",
              printed + HEAD.format("text/plain", "").encode()
@@ -103,6 +111,14 @@ def damaged(tap):
                 "ends 1 lines early", "cut off")
     tap.refused("a diff with a line that its head does not count", plain + "+one more\n",
                 f"test.patch:{len(lines) + 1}", "goes on after the lines")
+    tap.refused("the same behind an empty line", plain + "\n+one more\n",
+                f"test.patch:{len(lines) + 2}", "a line of a change that no hunk's head counts")
+    head = f"diff --git a/{FILE} b/{FILE}\nindex 1111111..2222222 100644\n"
+    other = head.replace(FILE, OTHER)
+    tap.refused("a series that is cut off in the head of its last file", head + plain + other,
+                f"test.patch:{len(lines) + 3}", "cut off?")
+    tap.refused("or behind the first of its names", head + plain + other + f"--- a/{OTHER}\n",
+                "test.patch:", "cut off?")
     tap.refused("a wrapped line", plain.replace(LINE, "/* added:\n*/"), "wrapped by a mail program")
     tap.refused("a hunk alone", "".join(lines[2:]), "test.patch:1", "without the names")
     tap.refused("names alone", "".join(lines[:2]) + "\n", "test.patch:3", "no hunk follows")
@@ -136,7 +152,9 @@ def words(tap):
 
     files = tree.read(tap.source)
     release = files.pop("RELEASE").decode().split("-")[0]
-    files.pop("DIGEST")
+    for name in ("DIGEST", "KNOWN"):
+        files.pop(name)
+    files |= dict.fromkeys(Manifest().entries["knows"], b"#define X86_BUG_OF_THIS X86_BUG(0)\n")
     version = release.partition("~")[0].split(".")
     makefile = "".join(f"{key} = {value}\n" for key, value in
                        zip(("VERSION", "PATCHLEVEL", "SUBLEVEL", "EXTRAVERSION"), version + [""]))
