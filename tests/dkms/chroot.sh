@@ -57,10 +57,16 @@ new_root() {
 	mount -t proc proc "$root/proc"
 }
 
-# What was mounted last goes first.
+mounts() { awk -v root="$root/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts; }
+
+# What was mounted last goes first, also where a process that was interrupted still uses it. What is
+# mounted there from this machine must not be removed with the rest.
 remove_root() {
-	awk -v root="$root/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts | tac |
-		xargs -r -n 1 umount -q || true
+	mounts | tac | xargs -r -n 1 umount -q -l || true
+	if [ -n "$(mounts)" ]; then
+		echo "# left as it is, for something is mounted there: $folder"
+		return
+	fi
 	rm -rf --one-file-system "$folder"
 }
 
