@@ -300,9 +300,10 @@ static void switch_down_ipi(void *unused)
  * "off_for_good" is set before the interrupts below are sent: on each CPU cpu_on() runs either
  * before the interrupt, and is undone by it, or after, and refuses.
  *
- * Process context. cpus_read_lock() is for the call from a notifier: flag, news and interrupt are one
- * step for a CPU that comes online. One that is not yet in the mask of those that get the interrupt
- * may have asked before, and one that asks after the flag must not run a vCPU before the news.
+ * Process context. cpus_read_lock() is for the call from a notifier: flag, news and interrupt
+ * are one step for a CPU that comes online. One that is not yet in the mask of those that get
+ * the interrupt may have asked before, and one that asks after the flag must not run a vCPU
+ * before the news.
  */
 static void shut_down(void)
 {

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # series: first
 #
-# A patch is the same patch whatever it comes as: of any depth of paths, compressed, as one mail or
-# a series of them, encoded by a mail program, under any name. What is damaged or of another kind
-# is refused for what it is, with the line; nothing is taken for the text around a diff in silence.
-# It failed when the depth was always 1, when mail and compression were not looked at, when the lines
-# of a hunk were not counted (patch took a diff that had lost its last line, or ignored one that was
-# too many), when only the line right behind a hunk was looked at, when a head without hunks passed
-# for a change of mode, and when only attached text was read. With $(foreach) in the Makefile a name
-# with a space became two patches.
+# A patch is the same patch whatever it comes as: of any depth of paths, compressed, as one mail
+# or a series of them, encoded by a mail program, under any name. What is damaged or of another
+# kind is refused for what it is, with the line; nothing is taken for the text around a diff in
+# silence. It failed when the depth was always 1, when mail and compression were not looked at,
+# when the lines of a hunk were not counted (patch took a diff that had lost its last line, or
+# ignored one that was too many), when only the line right behind a hunk was looked at, when a
+# head without hunks passed for a change of mode, and when only attached text was read. With
+# $(foreach) in the Makefile a name with a space became two patches.
 
 import base64
 import bz2
@@ -93,8 +93,8 @@ def forms(tap):
     tap.same("a mail with its diff attached as it seems to be anything",
              HEAD.format('multipart/mixed; boundary="b"', "").encode()
              + b"--b\nContent-Type: text/plain\n\nHello\n--b\n"
-             b"Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(plain.encode())
-             + b"--b--\n")
+             b"Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n"
+             + base64.encodebytes(plain.encode()) + b"--b--\n")
     twice = tap.new.replace(LINE, f"{LINE}\n/* second */", 1)
     tap.same("a series of mails, one quoted-printable",
              printed + HEAD.format("text/plain", "").encode()
