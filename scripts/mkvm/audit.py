@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from . import disassembly, elf, gate, house
+from . import digest, disassembly, elf, gate, house
 from .failure import NotFound, Refused
 from .known import LOOKED_AT, STATE, Known
 
@@ -35,6 +35,13 @@ def read_lists(paths):
 def house_lists():
     """What the lists of the repository say."""
     return read_lists([house.ROOT / part / gate.HOOKS for part in house.PARTS])
+
+
+def digest_of_lists():
+    """What changes when a list changes that audit() goes by."""
+    return digest.of_bytes(*((house.ROOT / part / name).read_bytes() for part in house.PARTS
+                             for name in (gate.HOOKS, STATE, LOOKED_AT)
+                             if (house.ROOT / part / name).exists()))
 
 
 def _imported_data(module, symbols):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from . import failure
 
-KBUILD = {"make": "make", "ld": "binutils", "objcopy": "binutils", "objdump": "binutils",
-          "strip": "binutils"}
+KBUILD = {"make": "make", "ccache": "ccache", "ld": "binutils", "objcopy": "binutils",
+          "objdump": "binutils", "strip": "binutils"}
 
 
 def need(*lacking):

@@ -5,10 +5,10 @@
  * once, and /sys/kernel/vac shows what it lacks; an instance that lacks nothing shows "none", one
  * that was built before there was this file shows "unknown".
  *
- * kvm-lost.ko is the newest KVM without what fills the return stack buffer after a VM exit
- * (tests/vm/lose-half). kvm-foreign.ko has the older, shorter descriptor.
+ * In this folder kvm-a.ko is the newest KVM without what fills the return stack buffer after a VM
+ * exit (tests/vm/lose-half). kvm-foreign.ko has the older, shorter descriptor.
  *
- * fails when: kvm-lost is built without the patch (it loads, and shows "none").
+ * fails when: it is built without that patch (it loads, and shows "none").
  *
  * modules: unmitigated
  */
@@ -66,22 +66,21 @@ int main(void)
 	klog_end(&log_);
 
 	need(klog_mark(&log_), "the kernel log can be read");
-	ok_refused(mod_insert("kvm-lost", ""), EOPNOTSUPP,
+	ok_refused(mod_insert("kvm-a", ""), EOPNOTSUPP,
 		   "an instance that lacks its half is refused");
-	says_once("kvm_lost: refused " HALF " newer snapshot allow_unmitigated=1");
-	ok(!mod_loaded("kvm-lost") && !sys_there(VAC "/instances/lost"),
+	says_once("kvm_a: refused " HALF " newer snapshot allow_unmitigated=1");
+	ok(!mod_loaded("kvm-a") && !sys_there(VAC "/instances/a"),
 	   "and leaves nothing");
 
 	need(klog_mark(&log_), "the kernel log can be read");
-	need(mod_insert("kvm-lost", "allow_unmitigated=1"),
-	     "with allow_unmitigated=1 it loads");
-	says_once("kvm_lost: unmitigated " HALF);
-	shows("lost", HALF);
+	need(mod_insert("kvm-a", "allow_unmitigated=1"), "with allow_unmitigated=1 it loads");
+	says_once("kvm_a: unmitigated " HALF);
+	shows("a", HALF);
 	shows("b", "none");
-	if (!ok(!payload_run(device_of("lost"), payload_find("io"), 1, 30),
+	if (!ok(!payload_run(device_of("a"), payload_find("io"), 1, 30),
 		"it runs a guest"))
 		diag("  %s", work_why());
-	ok_errno(unload_instance("lost"), "it unloads");
+	ok_errno(unload_instance("a"), "it unloads");
 
 	need(mod_insert("kvm-foreign", "as=older"),
 	     "an instance with the older descriptor loads");

@@ -5,7 +5,7 @@
  * the first instance to be loaded is unloaded, and when it comes back as the last.
  *
  * The emulated CPU has no posted interrupts. So /modules/raise-wakeup.ko raises the vector, and the
- * instances pa and pb are built with tests/vm/posted-interrupt.cocci: their blocked vCPUs wait on
+ * instances a and b are built with tests/vm/posted-interrupt.cocci: their blocked vCPUs wait on
  * the CPU's wakeup list as on hardware that has them, and posted_for says for which an interrupt
  * counts as posted. All vCPUs and this program are on CPU 1. So a vCPU that blocks is on the list
  * when we run, and whoever got a wakeup (halt_wakeup in its statistics) got it before we go on.
@@ -38,7 +38,7 @@
 #define VCPUS 2
 #define CPU   1
 
-static const char * const tag[2] = { "pa", "pb" };
+static const char * const tag[2] = { "a", "b" };
 
 static struct sleeper {
 	struct vm *vm;

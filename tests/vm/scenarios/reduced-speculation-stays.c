@@ -4,7 +4,7 @@
  * is of, and cleared when the last VM of all instances is gone, not when that of one is (hazard 12).
  * A CPU that goes offline and comes back has it set again.
  *
- * The emulated CPU lacks the feature and ignores the MSR. So the instances pa and pb are built with
+ * The emulated CPU lacks the feature and ignores the MSR. So the instances a and b are built with
  * tests/vm/reduce-speculation.cocci, which takes the feature for there, and this looks at the
  * kernel's trace of MSR accesses: whoever changes the bit reads the MSR first, and has to write it
  * to set the bit. Reading it always gives 0, so to clear it may need no write.
@@ -33,7 +33,7 @@
 #define MSR	   "c001102e"
 #define REDUCE_BIT 4
 
-static const char * const tag[2] = { "pa", "pb" };
+static const char * const tag[2] = { "a", "b" };
 
 static void trace(bool on)
 {
@@ -121,9 +121,9 @@ int main(void)
 	struct vm *idle;
 
 	load_vac();
-	need(load_instance("pa"), "pa loads");
-	need(load_instance("pb"), "pb loads");
-	if (instance_patched("pa", "reduce-speculation.cocci") != 1) {
+	need(load_instance("a"), "a loads");
+	need(load_instance("b"), "b loads");
+	if (instance_patched("a", "reduce-speculation.cocci") != 1) {
 		skip("this KVM knows no BP_SPEC_REDUCE", "it stays while there are VMs");
 		return tap_end();
 	}
@@ -137,15 +137,15 @@ int main(void)
 	b = start(1, 0);
 	ok_seen(0, 0, 0, "with a guest of the other instance");
 	stop(a, 0);
-	ok_seen(0, 0, 0, "when pa has no VM any more and pb has one");
-	ok_reduced(0, 1, "when pa has no VM any more and pb has one");
-	ok(!work_advances(b, 20, 60), "the guest of pb goes on");
+	ok_seen(0, 0, 0, "when a has no VM any more and b has one");
+	ok_reduced(0, 1, "when a has no VM any more and b has one");
+	ok(!work_advances(b, 20, 60), "the guest of b goes on");
 
 	b1 = start(1, 1);
 	ok_seen(1, 1, 0, "with its first guest");
 	stop(b1, 1);
-	ok_seen(0, 0, 0, "when one of two VMs of pb goes");
-	ok_seen(1, 0, 0, "when one of two VMs of pb goes");
+	ok_seen(0, 0, 0, "when one of two VMs of b goes");
+	ok_seen(1, 0, 0, "when one of two VMs of b goes");
 
 	need(cpu_online(1, false), "CPU 1 goes offline");
 	ok_seen(1, 0, 1, "on its way down");
@@ -155,7 +155,7 @@ int main(void)
 	ok_seen(1, 1, 0, "with the first guest after it came back");
 	stop(b1, 1);
 
-	need(vm_create(&idle, device_of("pa"), 0), "pa makes a VM that does not run");
+	need(vm_create(&idle, device_of("a"), 0), "a makes a VM that does not run");
 	stop(b, 1);
 	ok_seen(0, 0, 0, "while there is a VM that does not run");
 	vm_destroy(idle);
@@ -168,8 +168,8 @@ int main(void)
 	stop(a, 0);
 	ok_seen(0, 0, 1, "with the last VM again");
 	trace(false);
-	ok_errno(unload_instance("pa"), "pa unloads");
-	ok_errno(unload_instance("pb"), "pb unloads");
+	ok_errno(unload_instance("a"), "a unloads");
+	ok_errno(unload_instance("b"), "b unloads");
 	ok_errno(mod_remove_within("vac", 5), "vac unloads");
 	return tap_end();
 }
