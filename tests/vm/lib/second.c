@@ -19,6 +19,8 @@
 #define ON_CRASH 2 /* KEXEC_FILE_ON_CRASH */
 #define BEFORE	 "tap.before="
 
+static int promised; /* the number of this kernel's last result */
+
 bool second_is(int argc, char **argv)
 {
 	char line[4096] = "", *at;
@@ -48,12 +50,15 @@ static int command_line(char *line, size_t size, bool crash, int before)
 	return n;
 }
 
-int second_load(bool crash, int more)
+int second_load(bool crash, int ours, int modules)
 {
 	int kernel = open("/second/vmlinuz", O_RDONLY | O_CLOEXEC);
 	int initrd = open("/second/initrd", O_RDONLY | O_CLOEXEC);
 	char line[4096];
-	int r = command_line(line, sizeof(line), crash, tap_count() + more);
+	int r;
+
+	promised = tap_count() + ours;
+	r = command_line(line, sizeof(line), crash, promised + modules);
 
 	if (r > 0)
 		r = syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1, line,
@@ -70,6 +75,9 @@ void second_wait_for_init(void)
 	int port = open("/dev/ttyS1", O_WRONLY | O_NOCTTY | O_NONBLOCK), left;
 	char call[100];
 
+	if (tap_count() != promised)
+		need(-ERANGE, "the second kernel was told of %d results, not %d",
+		     promised, tap_count());
 	do {
 		sched_yield();
 		if (ioctl(STDOUT_FILENO, FIONREAD, &left))

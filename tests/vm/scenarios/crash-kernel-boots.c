@@ -46,12 +46,13 @@ int main(int argc, char **argv)
 {
 	if (second_is(argc, argv))
 		return second();
+	/* Two guests and ok_virt() on each CPU. */
+	need(second_load(true, 3 * cpu_count(), 1), "a crash kernel is loaded");
 	load_two();
 	active_run();
 	ok_virt(1, "before the panic");
 	need(mod_insert("before-jump", "crash=1"),
 	     "the CPU that panics can be looked at");
-	need(second_load(true, 1), "a crash kernel is loaded");
 	need(cpu_pin(0), "CPU 0 can be chosen");
 	second_wait_for_init();
 	second_crash();

@@ -44,11 +44,12 @@ int main(int argc, char **argv)
 {
 	if (second_is(argc, argv))
 		return second();
+	/* Two guests and ok_virt() on each CPU. */
+	need(second_load(false, 3 * cpu_count(), cpu_count()), "a second kernel is loaded");
 	load_two();
 	active_run();
 	ok_virt(1, "before the kexec");
 	need(mod_insert("before-jump", ""), "the CPUs can be looked at on the way");
-	need(second_load(false, cpu_count()), "a second kernel is loaded");
 	second_wait_for_init();
 	second_enter();
 	need(-errno, "the second kernel is entered");
