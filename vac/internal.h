@@ -153,7 +153,7 @@ void vac_srso_cpu_off(void);
 
 /* vpid.c */
 void vac_vpid_setup(void);
-void vac_vpid_cpu_on(void);
+int vac_vpid_cpu_on(void);
 
 #define VAC_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, VAC)
 

@@ -67,17 +67,25 @@ off:
 	cr4_clear_bits(X86_CR4_VMXE);
 }
 
-/* On the CPU, interrupts off, right after VMXON; of all roots (SDM volume 3, 31.3, INVEPT). */
-static void flush_ept(void)
+/*
+ * On the CPU, interrupts off, right after VMXON; of all roots (SDM volume 3,
+ * 31.3, INVEPT). 0, or -EIO where it fails or faults.
+ */
+static int flush_ept(void)
 {
 	struct { u64 eptp, zero; } descriptor = { 0, 0 };
 
 	if (!can_flush_ept)
-		return;
-	asm volatile("1: invept %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
-		     : : "m"(descriptor), "r"((unsigned long)VMX_EPT_EXTENT_GLOBAL)
-		     : "cc", "memory");
+		return 0;
+	asm goto("1: invept %0, %1\n\t"
+		 "jbe %l[fail]\n\t"
+		 _ASM_EXTABLE(1b, %l[fail])
+		 : : "m"(descriptor), "r"((unsigned long)VMX_EPT_EXTENT_GLOBAL)
+		 : "cc", "memory" : fail);
 	trace_vac_vmx_ept_flush(smp_processor_id());
+	return 0;
+fail:
+	return -EIO;
 }
 
 /*
@@ -251,8 +259,12 @@ static int cpu_on(void)
 		intel_pt_handle_vmx(0);
 		return -EIO;
 	}
-	flush_ept();
-	vac_vpid_cpu_on();
+	if (flush_ept() || vac_vpid_cpu_on()) {
+		pr_err("INVEPT or INVVPID fails on CPU %d\n", smp_processor_id());
+		vmx_off();
+		intel_pt_handle_vmx(0);
+		return -EIO;
+	}
 	return 0;
 }
 

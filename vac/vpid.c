@@ -32,6 +32,7 @@ static struct {
 	DECLARE_BITMAP(used, VPIDS);	/* handed out, or freed and not flushed since */
 	DECLARE_BITMAP(freed, VPIDS);
 	DECLARE_BITMAP(flushing, VPIDS);	/* under lock */
+	bool failed;			/* under lock: a CPU did not flush */
 } vpids = {
 	.lock = __MUTEX_INITIALIZER(vpids.lock),
 	.bits = __SPIN_LOCK_UNLOCKED(vpids.bits),
@@ -39,25 +40,30 @@ static struct {
 
 /*
  * All contexts: every mapping tagged with a VPID other than 0 (SDM volume 3,
- * 31.3, INVVPID). It faults where VMX is off, which a crash may bring about at
- * any time: then there is nothing left to flush.
+ * 31.3, INVVPID). -EIO where it fails, or faults since VMX is off, which a crash
+ * may bring about at any time.
  */
-static void flush_this_cpu(void)
+static int flush_this_cpu(void)
 {
 	struct { u64 vpid, address; } descriptor = { 0, 0 };
 
 	if (!vpids.flushable)
-		return;
-	asm volatile("1: invvpid %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
-		     : : "m"(descriptor), "r"((unsigned long)VMX_VPID_EXTENT_ALL_CONTEXT)
-		     : "cc", "memory");
+		return 0;
+	asm goto("1: invvpid %0, %1\n\t"
+		 "jbe %l[fail]\n\t"
+		 _ASM_EXTABLE(1b, %l[fail])
+		 : : "m"(descriptor), "r"((unsigned long)VMX_VPID_EXTENT_ALL_CONTEXT)
+		 : "cc", "memory" : fail);
 	trace_vac_vmx_vpid_flush(smp_processor_id());
+	return 0;
+fail:
+	return -EIO;
 }
 
 static void flush_ipi(void *unused)
 {
-	if (this_cpu_read(vac_cpu.on))
-		flush_this_cpu();
+	if (this_cpu_read(vac_cpu.on) && flush_this_cpu())
+		WRITE_ONCE(vpids.failed, true);
 }
 
 /* Under vpids.bits. */
@@ -96,10 +102,15 @@ int vac_vmx_vpid_alloc(struct vac_instance *inst)
 		bitmap_copy(vpids.flushing, vpids.freed, VPIDS);
 		bitmap_zero(vpids.freed, VPIDS);
 		spin_unlock(&vpids.bits);
+		vpids.failed = false;
 		on_each_cpu(flush_ipi, NULL, 1);
 		spin_lock(&vpids.bits);
-		bitmap_andnot(vpids.used, vpids.used, vpids.flushing, VPIDS);
-		vpid = take();
+		if (READ_ONCE(vpids.failed)) {
+			bitmap_or(vpids.freed, vpids.freed, vpids.flushing, VPIDS);
+		} else {
+			bitmap_andnot(vpids.used, vpids.used, vpids.flushing, VPIDS);
+			vpid = take();
+		}
 	}
 	spin_unlock(&vpids.bits);
 	trace_vac_vmx_vpid_alloc(inst->desc.tag, vpid);
@@ -143,8 +154,8 @@ void vac_vpid_setup(void)
 	__set_bit(0, vpids.used);
 }
 
-/* On the CPU, interrupts off, right after VMXON. */
-void vac_vpid_cpu_on(void)
+/* On the CPU, interrupts off, right after VMXON. 0 or -EIO. */
+int vac_vpid_cpu_on(void)
 {
-	flush_this_cpu();
+	return flush_this_cpu();
 }
