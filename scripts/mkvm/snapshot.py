@@ -47,7 +47,9 @@ def take(name, out=None):
     """Make (or find) the snapshot of the source that name means; return its folder."""
     manifest = Manifest()
     origin = source.find(name)
-    stamp = origin.identity and _stamp(f"{manifest.digest} {origin.identity} {out or ''}")
+    maker = digest.of_bytes(Path(halves.__file__).read_bytes())
+    stamp = origin.identity and \
+        _stamp(f"{manifest.digest} {maker} {origin.identity} {out or ''}")
     if stamp and stamp.is_file():
         made = json.loads(stamp.read_text())
         folder = Path(made["folder"])

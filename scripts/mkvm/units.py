@@ -13,7 +13,6 @@ from . import digest, tokens
 
 # What a unit is made of: the tokens, and the (start, end) in the text of each part.
 Unit = namedtuple("Unit", "tokens spans")
-AGGREGATES = ("struct", "union", "enum")
 
 
 def split(content):

@@ -37,6 +37,7 @@ IGNORE_IN = {
     ("internal.h", "EXPORT_SYMBOL"): "the definition of VAC_EXPORT",
     ("srso.c", "EXPORT_SYMBOL"): "a per-CPU variable is exported where it is defined, too",
     ("vcpu.c", "EXPORT_SYMBOL"): "a per-CPU variable is exported where it is defined, too",
+    ("vpid.c", "SPACING"): "as in vmx.c",
     ("vmx.c", "SPACING"): "it takes the %l[label] of asm goto for an expression",
     ("svm.c", "BIT_MACRO"): "the TSC ratio of one is a fixed-point number, not a bit",
     ("compat.h", "MACRO_ARG_REUSE"): "names are pasted from it",

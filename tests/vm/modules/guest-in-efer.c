@@ -13,20 +13,12 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <asm/msr.h>
-#include <vac.h>
+
+#include "instance.h"
 
 static struct vac_instance *inst;
 static struct dentry *file;
 static int slot;
-
-static int nothing(void)
-{
-	return 0;
-}
-
-static void nothing_void(void)
-{
-}
 
 /* It may move to another CPU before a value is read: then they are of two, which look the same. */
 static int guest_in_efer_show(struct seq_file *m, void *unused)
@@ -49,17 +41,7 @@ DEFINE_SHOW_ATTRIBUTE(guest_in_efer);
 static int __init guest_init(void)
 {
 	const struct vac_instance_desc desc = {
-		.size = sizeof(desc),
-		.major = VAC_MAJOR,
-		.owner = THIS_MODULE,
-		.tag = "guest",
-		.snapshot = "none",
-		.snapshot_digest = "none",
-		.rules_digest = "none",
-		.patches = "none",
-		.cpu_enable = nothing,
-		.cpu_disable = nothing_void,
-		.rebooting = nothing_void,
+		INSTANCE("guest"),
 	};
 	int r;
 

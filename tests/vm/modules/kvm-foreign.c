@@ -8,36 +8,18 @@
  */
 #include <linux/err.h>
 #include <linux/module.h>
-#include <vac.h>
+
+#include "instance.h"
 
 static struct vac_instance *inst;
 
 static char *as = "major";
 module_param(as, charp, 0);
 
-static int nothing(void)
-{
-	return 0;
-}
-
-static void nothing_void(void)
-{
-}
-
 static int __init foreign_init(void)
 {
 	struct vac_instance_desc desc = {
-		.size = sizeof(desc),
-		.major = VAC_MAJOR,
-		.owner = THIS_MODULE,
-		.tag = "foreign",
-		.snapshot = "none",
-		.snapshot_digest = "none",
-		.rules_digest = "none",
-		.patches = "none",
-		.cpu_enable = nothing,
-		.cpu_disable = nothing_void,
-		.rebooting = nothing_void,
+		INSTANCE("foreign"),
 		.unmitigated = "more than it says",
 	};
 	/* No machine has both. */

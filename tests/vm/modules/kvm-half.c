@@ -6,33 +6,15 @@
  */
 #include <linux/err.h>
 #include <linux/module.h>
-#include <vac.h>
+
+#include "instance.h"
 
 static struct vac_instance *inst;
-
-static int nothing(void)
-{
-	return 0;
-}
-
-static void nothing_void(void)
-{
-}
 
 static int __init half_init(void)
 {
 	const struct vac_instance_desc desc = {
-		.size = sizeof(desc),
-		.major = VAC_MAJOR,
-		.owner = THIS_MODULE,
-		.tag = "half",
-		.snapshot = "none",
-		.snapshot_digest = "none",
-		.rules_digest = "none",
-		.patches = "none",
-		.cpu_enable = nothing,
-		.cpu_disable = nothing_void,
-		.rebooting = nothing_void,
+		INSTANCE("half"),
 	};
 
 	inst = vac_instance_register(&desc);

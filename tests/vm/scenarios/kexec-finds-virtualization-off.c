@@ -41,7 +41,8 @@ int main(int argc, char **argv)
 	if (second_is(argc, argv))
 		return second();
 	/* Two guests on each CPU, and what ok_virt() says. */
-	need(second_load(false, 2 * cpu_count() + 2, cpu_count()), "a second kernel is loaded");
+	need(second_load(false, 2 * cpu_count() + 2, cpu_count()),
+	     "a second kernel is loaded");
 	load_two();
 	active_run();
 	ok_virt(1, "before the kexec");

@@ -69,11 +69,11 @@ int main(void)
 	ok_refused(mod_insert("kvm-a", ""), EOPNOTSUPP,
 		   "an instance that lacks its half is refused");
 	says_once("kvm_a: refused " HALF " newer snapshot allow_unmitigated=1");
-	ok(!mod_loaded("kvm-a") && !sys_there(VAC "/instances/a"),
-	   "and leaves nothing");
+	ok(!mod_loaded("kvm-a") && !sys_there(VAC "/instances/a"), "and leaves nothing");
 
 	need(klog_mark(&log_), "the kernel log can be read");
-	need(mod_insert("kvm-a", "allow_unmitigated=1"), "with allow_unmitigated=1 it loads");
+	need(mod_insert("kvm-a", "allow_unmitigated=1"),
+	     "with allow_unmitigated=1 it loads");
 	says_once("kvm_a: unmitigated " HALF);
 	shows("a", HALF);
 	shows("b", "none");
