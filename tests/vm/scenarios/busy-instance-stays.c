@@ -5,6 +5,8 @@
  * an instance is loaded.
  *
  * fails when: an open file does not pin its module (mutant file-does-not-pin).
+ *
+ * machine intel: --cpus 1
  */
 #include <errno.h>
 #include <fcntl.h>

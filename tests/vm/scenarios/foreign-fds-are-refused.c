@@ -8,6 +8,8 @@
  * fails when: both sides are one KVM: with stock kvm on both sides the SEV mirror and
  * migration of "the other's" VM are answered differently (AMD). When what is given as the
  * other's VM is an eventfd, which irqfd takes.
+ *
+ * machine intel: --cpus 1
  */
 #include <errno.h>
 #include <fcntl.h>

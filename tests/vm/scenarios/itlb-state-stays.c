@@ -7,6 +7,7 @@
  *
  * fails when: an instance is built without the rule itlb-own-state (naive one-itlb-state-for-all).
  *
+ * machine intel: --cpus 1
  * only: intel
  * series: first
  */

@@ -8,6 +8,7 @@
  * fails when: both instances are built without the rule l1tf-own-state (naive
  * one-l1tf-state-for-all).
  *
+ * machine intel: --cpus 1
  * only: intel
  * series: first
  */
