@@ -11,7 +11,6 @@
  * fails when: an instance is loaded with other parameters than the ones it is looked at for
  * (vpid=1 for vpid=0, ept=1 for ept=0, unrestricted_guest=1 for 0: each shows in its own line).
  *
- * machine intel: --cpus 1
  * only: intel
  * series: first
  */
