@@ -9,8 +9,7 @@
  * take: that it comes is how it is seen. EFER reaches the crash kernel as it was left. What an Intel CPU
  * does in a panic is looked at by panic-clears-every-vmcs.
  *
- * CPU 0 panics, since the INIT of another kernel would reset the
- * machine if it was sent to that.
+ * CPU 0 panics, since the INIT of another kernel would reset the machine if it was sent to that.
  *
  * machine: --panics --second-kernel msr,control-registers --append crashkernel=192M --time 240
  *

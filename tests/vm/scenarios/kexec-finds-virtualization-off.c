@@ -8,9 +8,9 @@
  * EFER.SVME and CR4.VMXE of each CPU when that stops, and of the one that jumps when nothing is left
  * to do but the jump. After: EFER reaches the second kernel as the first left it, and is read there, on
  * the CPU that jumped. The other stays stopped: QEMU loses interrupts between two CPUs of a second
- * kernel more often than of a first, and that of 6.12 stands still even so, more often than not.
+ * kernel more often than of a first. On Intel it is the way there that tells: the jump clears CR4.VMXE,
+ * which faults in VMX operation, so a CPU that was left there never enters the second kernel.
  *
- * series: first
  * machine: --second-kernel msr,control-registers --time 240
  *
  * fails when: vac leaves it on (mutant kexec-leaves-it-on), or on 6.1, whose kexec does not call
