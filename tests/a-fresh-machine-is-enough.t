@@ -151,11 +151,11 @@ done
 inside sh -c "xz -df /work/build/test/$kernel/*.ko.xz 2>/dev/null" || true
 run /work/tests/vm/build-module "$kernel" tests/vm/modules/control-registers.c "build/test/$kernel"
 ok "a module for the machines is built" test "$status" -eq 0
-run env KVER="$kernel" /work/tests/one amd:tests/vm/scenarios/stock-kvm-runs-guests.c
+run env KVER="$kernel" MODULES="build/test/$kernel" /work/tests/one amd:tests/vm/scenarios/stock-kvm-runs-guests.c
 ok "the AMD machine runs guests" test "$status" -eq 0
 took "the AMD machine"
 # With Debian's Bochs alone guests would take minutes.
-run env KVER="$kernel" /work/tests/one intel:tests/vm/scenarios/vmx-locked-off-is-refused.c
+run env KVER="$kernel" MODULES="build/test/$kernel" /work/tests/one intel:tests/vm/scenarios/vmx-locked-off-is-refused.c
 ok "the Intel machine runs" test "$status" -eq 0
 took "the Intel machine"
 
