@@ -48,11 +48,11 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
 
-test: ## all claims, with a sample of the releases and the mutants of one series; or ONLY=...
+test: ## all claims, with a sample of releases, of mutants and of 6.12 on Intel; or ONLY=...
 	@scripts/setup check
 	@tests/run $(ONLY)
 
-test-all: ## all claims, all mutants, all releases: some two hours
+test-all: ## all claims on all machines, all mutants, all releases, flavours: some four hours
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 #
 # A minimal Debian 12 on which scripts/setup was run has all that make demo and make test call:
 # vac and an instance are built there for a kernel of each series, and the emulated machines run.

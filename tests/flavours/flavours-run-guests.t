@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 """Claim: for each other flavour that the archive has of KVER's series (cloud-amd64, rt-amd64) vac
 and an instance of the newest release are built and audited, and two instances run guests at once on
 the newest kernel of that flavour, in the AMD machine (MACHINE=intel: in that one). The audit sees

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 # series: first
 # Claim: KVM of an upstream release, out of a released tarball, a folder or a git repository,
 # becomes an instance for the distribution's kernel of that series, says so, and runs guests

@@ -7,7 +7,8 @@ the scenario that must fail on it. The instances are the ones that every scenari
 instance, tests/mutants/<name>.naive, is a or b or both, built without some rules; or those that
 "tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
 "machine: amd", "intel" or "amd intel" where that is tried (no such line: amd), and with
-"series: 6.12" that only this series has what the claim is about.
+"series: 6.12" that only this series has what the claim is about. With SAMPLE=1, as make test has it,
+the first one of each scenario and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
@@ -143,6 +144,11 @@ def main(names):
     wanted = os.environ.get("MACHINE", "both")
     jobs = [(one, machine, one.kernel(kver)) for one in mutants for machine in one.machines
             if wanted in (machine, "both")]
+    if os.environ.get("SAMPLE") and not names:
+        first = {}
+        for job in jobs:
+            first.setdefault((job[0].scenario, job[1]), job)
+        jobs = list(first.values())
     print(f"1..{len(jobs)}", flush=True)
     failed = 0
     with ThreadPoolExecutor(1) as builder:      # it goes ahead of the machine

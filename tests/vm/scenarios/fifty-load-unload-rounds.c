@@ -7,11 +7,11 @@
  * the work queues had time. The tolerances are for 40 rounds: a page leaked in each round
  * would be 160 kB. On the Intel machine they are ten.
  *
- * machine: --time 400
- * machine intel: --cpus 1
+ * machine: --time 400 --cpus 1
  *
  * fails when: each instance leaves its handle and some pages (mutant instance-leaks).
  *
+ * test-all: intel
  * series: first
  */
 #include <fcntl.h>

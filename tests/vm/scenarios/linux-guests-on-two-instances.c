@@ -4,6 +4,7 @@
  * time; both reach their init and compute on both CPUs; one is stopped and its instance
  * unloaded while the other goes on.
  *
+ * test-all: intel
  * needs: linux
  * machine: --time 400
  * fails when: QEMU gets no /dev/kvm of its own, so that both run on a: seven results, from "a
