@@ -52,7 +52,7 @@ test: ## all claims, with a sample of releases, of mutants and of 6.12 on Intel;
 	@scripts/setup check
 	@tests/run $(ONLY)
 
-test-all: ## all claims on all machines, all mutants, all releases, flavours: some four hours
+test-all: ## all claims on all machines, all mutants, all releases, flavours: hours
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 
