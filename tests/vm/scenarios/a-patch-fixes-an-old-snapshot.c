@@ -8,7 +8,7 @@
  * CVE-2026-31588, of 6.1.175 and 6.12.83; ../guest/split.h has the story. Where the archive's
  * oldest release has it, the patch is left out of kvm-fixed, and what needs the bug is skipped.
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  * modules: fixed
  * fails when: kvm-fixed is built with a patch that changes something else (its VMM gets wrong
  * halves), kvm-b with the fix (its VMM gets the right ones).

@@ -6,7 +6,7 @@
  *
  * fails when: an open file does not pin its module (mutant file-does-not-pin).
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  *
  * fails when: writing a tag changes nothing (mutant default-sticks).
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  * series: first
  */
 #include <errno.h>

@@ -9,7 +9,7 @@
  * migration of "the other's" VM are answered differently (AMD). When what is given as the
  * other's VM is an eventfd, which irqfd takes.
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
  *
  * fails when: it is built without that patch (it loads, and shows "none").
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  * modules: unmitigated
  */
 #include <errno.h>

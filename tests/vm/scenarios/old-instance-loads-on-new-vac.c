@@ -9,7 +9,7 @@
  * loader: "disagrees about version of symbol vac_instance_register"), or check_interface()
  * wants the size of its own descriptor (mutant descriptor-must-be-mine).
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  * series: first
  */
 #include <string.h>

@@ -9,7 +9,7 @@
  * fails when: stock KVM is let in, or any interface or word is taken (mutants stock-may-come,
  * any-interface-will-do, any-word-is-a-tag).
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  */
 #include <errno.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
  * 6.1.191 and 6.12.114; ../guest/smm.h has the story. When the oldest release has it, the patch
  * is left out of kvm-fixed, and what needs the bug is skipped.
  *
- * machine intel: --cpus 1
+ * machine: --cpus 1
  * modules: fixed
  * fails when: kvm-a is built from the oldest release (VMs of a have the bug), kvm-b from the
  * newest (VMs of b do not), kvm-fixed without the patch (b is believed to have the fix, and its
