@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 #
 # An instance that needs what its target kernel lacks is not built: each such thing is named, by
 # kind, with the place that needs it and the first or last release of the archive that has it.

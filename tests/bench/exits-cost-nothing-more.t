@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 # Claim: an exit that is handled in the kernel takes no more instructions than it takes under the
 # stock module of the same release, on each machine that MACHINE names. On the AMD machine, where
 # two counts of the same blocks may differ by one, a thousandth more is let pass, and on 6.1 four
