@@ -56,7 +56,7 @@ class Headers:
         """The headers that are not KVM's and have this word."""
         self.look([word])
         return [path for path in sorted(self._found[word])
-                if not self.manifest.claims(self.name(path))]
+                if self.manifest.keeps(self.name(path))]
 
     def name(self, path):
         return next(path.relative_to(top).as_posix() for top in self.tops

@@ -77,6 +77,10 @@ class Manifest:
         """Whether this is a file of KVM's, in a snapshot or new."""
         return self.wants(name) or name not in self.known and self.claims(name)
 
+    def keeps(self, name):
+        """Whether this stays the kernel's, although a snapshot looks at it."""
+        return self.known.get(name) == "knows" or not self.claims(name)
+
     def where(self, name):
         """The line that knows this file, or an empty string."""
         place = self.entries[self.known[name]][name] if name in self.known else ""
