@@ -39,7 +39,7 @@ class Machine:
     # The instruction clock runs some twenty times slower than ours.
     SLOW_LOADER = False
     SLOW_CLOCK = 20
-    BOOT_SECONDS = 0    # what it has at least until init runs
+    BOOT_SECONDS = 30   # what it has at least until init runs
 
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),

@@ -88,7 +88,7 @@ class Machine:
     SLOW = 4        # times as long as in machine_amd.py
     SLOW_LOADER = True
     SLOW_CLOCK = 1  # it always goes by instructions, and about as fast as ours
-    BOOT_SECONDS = 90 if PACKAGED else 30
+    BOOT_SECONDS = 120 if PACKAGED else 60
 
     def __init__(self, boot, directory):
         """boot: as in machine_amd.py; the kernel has to be a vmlinux."""
