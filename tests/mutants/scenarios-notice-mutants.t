@@ -7,7 +7,7 @@ the scenario that must fail on it. The instances are the ones that every scenari
 instance, tests/mutants/<name>.naive, is a or b or both, built without some rules; or those that
 "tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
 "machine: amd", "intel" or "amd intel" where that is tried (no such line: amd), and with
-"series: 6.12" that only this series has what the claim is about. With SAMPLE=1, as make test has it,
+"series: 6.12" that only this series has what the claim is about. With SAMPLE=1, as in make test,
 the first one of each scenario and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
