@@ -114,6 +114,8 @@ def make(mutant, machine, kver):
     if kver in os.environ.get("MAKING", "").split():
         with open(ROOT / f"build/test/{kver}.lock", "w") as lock:   # until tests/run has made them
             fcntl.flock(lock, fcntl.LOCK_SH)
+        if not (ROOT / f"build/test/{kver}/whole").exists():
+            raise mutant.refuse(f"the modules for {kver} could not be made")
     elif kver != os.environ["KVER"]:
         subprocess.run([ROOT / "tests/modules"], env=os.environ | {"KVER": kver}, check=True,
                        stdout=subprocess.DEVNULL)
