@@ -133,8 +133,8 @@ def run(mutant, machine, kver, modules):
         return None
     wrong = re.findall(r"^not ok \d+ - (.*)", done.stdout, re.M)
     reason = re.findall(r"^# reason: (.*)", done.stdout, re.M)
-    verdict = re.findall(r"^# verdict: (\S+)", done.stdout, re.M)
-    if not verdict or verdict[0] == "died":
+    verdict = re.findall(r"^# verdict: (\S+) .*, init after", done.stdout, re.M)
+    if not verdict or verdict[0] == "died":     # the machine's fault, or nobody knows whose
         raise failure.System(f"no verdict:\n{done.stdout[-2000:]}")
     return f"{verdict[0]}: {(wrong + reason + ['?'])[0]}"
 

@@ -2,7 +2,7 @@
 """The emulated AMD machine: QEMU without any hardware virtualization (TCG), SVM and nested paging.
 
 What tests/vm/machine needs from a machine, so that another emulator can stand behind it:
-Machine(boot, directory), then start(), poll(), post_mortem(), stop(). The two serial ports end up
+Machine(boot, directory), then start(), poll(), seconds(), post_mortem(), stop(). The two serial ports end up
 in the files boot.console and boot.report, which grow while it runs. Nothing else connects the
 machine with its host.
 """
@@ -39,13 +39,14 @@ class Machine:
     # The instruction clock runs some twenty times slower than ours.
     SLOW_LOADER = False
     SLOW_CLOCK = 20
-    BOOT_SECONDS = 30   # what it has at least until init runs
+    BOOT_SECONDS = 60   # what it has at least until init runs
 
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),
         deterministic (instructions are the clock), console and report (files to write)."""
         self.boot, self.directory, self.process = boot, directory, None
         self.monitor = os.path.join(directory, "monitor")
+        self.started = None
 
     def command(self):
         boot = self.boot
@@ -69,6 +70,7 @@ class Machine:
         return command
 
     def start(self):
+        self.started = time.monotonic()
         with open(os.path.join(self.directory, "emulator.log"), "wb") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
             self.process = subprocess.Popen(
@@ -78,6 +80,10 @@ class Machine:
     def poll(self):
         """The emulator's exit status, None while it runs."""
         return self.process.poll()
+
+    def seconds(self):
+        """How long it runs, by the clock that it goes by: ours."""
+        return time.monotonic() - self.started
 
     def post_mortem(self):
         """Make a machine that stopped answering tell where its CPUs are, as far as it can."""

@@ -3,7 +3,8 @@
 
 The same interface as machine_amd.py. Bochs has no direct boot, so the kernel comes from a disk
 (boot/disk.py). Its clock goes by the instructions it executes, and with one CPU it jumps when
-that halts: nothing in the machine comes too late because its host is busy.
+that halts: nothing in the machine comes too late because its host is busy. So what a machine may
+take is counted in its CPU time, too.
 
 All CPUs are emulated in one thread, and one that halts takes as long as one that works: a boot with
 two takes twice as long as with one, with four ten times. So scenarios here have one or two.
@@ -19,6 +20,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
@@ -93,6 +95,7 @@ class Machine:
     def __init__(self, boot, directory):
         """boot: as in machine_amd.py; the kernel has to be a vmlinux."""
         self.boot, self.directory, self.process = boot, directory, None
+        self.started, self.used = None, 0
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -135,9 +138,20 @@ class Machine:
             self.process = subprocess.Popen(
                 self.command(), cwd=self.directory, env=environment, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
+        self.started = time.monotonic()
 
     def poll(self):
         return self.process.poll()
+
+    def seconds(self):
+        """The CPU time of the emulator, which never rests; of one that waits for something after
+        all, a tenth of ours."""
+        if self.process.returncode is None:     # else the number may be another's
+            with open(f"/proc/{self.process.pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+            ticks = int(fields[11]) + int(fields[12])       # utime, stime
+            self.used = max(self.used, ticks / os.sysconf("SC_CLK_TCK"))
+        return max(self.used, (time.monotonic() - self.started) / 10)
 
     def post_mortem(self):
         """There is no way to ask: the kernel's own watchdogs have to tell."""
