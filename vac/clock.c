@@ -21,8 +21,8 @@ static int clock_online(unsigned int cpu)
 	struct vac_instance *inst;
 
 	list_for_each_entry_rcu(inst, &vac.instances, link, true)
-		if (inst->clock_online)
-			inst->clock_online(cpu);
+		if (inst->clock.online)
+			inst->clock.online(cpu);
 	return 0;
 }
 
@@ -31,8 +31,8 @@ static int clock_offline(unsigned int cpu)
 	struct vac_instance *inst;
 
 	list_for_each_entry_rcu(inst, &vac.instances, link, true)
-		if (inst->clock_offline)
-			inst->clock_offline(cpu);
+		if (inst->clock.offline)
+			inst->clock.offline(cpu);
 	return 0;
 }
 
@@ -40,25 +40,21 @@ static void clock_online_ipi(void *data)
 {
 	struct vac_instance *inst = data;
 
-	inst->clock_online(smp_processor_id());
+	inst->clock.online(smp_processor_id());
 }
 
 /**
  * vac_clock_register() - Tell an instance of CPUs that come and go.
  * @inst: the instance.
- * @online: called on the CPU; also now, once on each CPU that is online. Must
- *	not sleep, must not fail.
- * @offline: called on the CPU before it goes.
+ * @ops: how; copied. Its online() is called now, once on each CPU that is there.
  *
  * Context: process context; takes cpus_read_lock().
  * Return: 0.
  */
-int vac_clock_register(struct vac_instance *inst, int (*online)(unsigned int cpu),
-		       int (*offline)(unsigned int cpu))
+int vac_clock_register(struct vac_instance *inst, const struct vac_clock_ops *ops)
 {
 	cpus_read_lock();
-	inst->clock_online = online;
-	inst->clock_offline = offline;
+	vac_copy_sized(&inst->clock, ops);
 	/*
 	 * By IPI, where KVM itself is on a hotplug thread: on a CPU without constant TSC it asks
 	 * cpufreq, which takes an rwlock_t. That would sleep on PREEMPT_RT; KVM refuses such a CPU
@@ -79,8 +75,8 @@ VAC_EXPORT(vac_clock_register);
 void vac_clock_unregister(struct vac_instance *inst)
 {
 	cpus_read_lock();
-	inst->clock_online = NULL;
-	inst->clock_offline = NULL;
+	inst->clock.online = NULL;
+	inst->clock.offline = NULL;
 	cpus_read_unlock();
 }
 VAC_EXPORT(vac_clock_unregister);

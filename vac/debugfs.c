@@ -40,8 +40,8 @@ static int cpus_show(struct seq_file *m, void *unused)
 	for_each_online_cpu(cpu) {
 		struct vac_cpu *c = per_cpu_ptr(&vac_cpu, cpu);
 
-		seq_printf(m, "cpu=%u on=%d instance=%s vcpu=%llu same_instance=%llu other=%llu uret_registered=%d ",
-			   cpu, c->on, tag_of(c->last_instance), per_cpu(vac_last_vcpu, cpu),
+		seq_printf(m, "cpu=%u on=%d instance=%s vm=%llu vcpu=%llu same_instance=%llu other=%llu uret_registered=%d ",
+			   cpu, c->on, tag_of(c->last_instance), c->vm, per_cpu(vac_last_vcpu, cpu),
 			   c->count[VAC_LAST_INSTANCE], c->count[VAC_LAST_OTHER],
 			   vac_uret_registered(cpu));
 		vac.vendor->show(m, cpu);

@@ -7,6 +7,8 @@
  * is handed to the default instance and vac is out of its way from then on:
  * the file has the instance's operations and pins the instance's module.
  *
+ * A chooser (chooser.c) may pick another instance for an open.
+ *
  * Which one is the default is a person's to say, by writing a tag or "none" to
  * /sys/kernel/vac/default. The last word written holds as long as vac is
  * loaded: while that instance is away there is no default, when it is loaded
@@ -24,6 +26,17 @@
 
 #include "internal.h"
 
+/* The instance of that tag, if it has a device; under vac.lock. */
+static struct vac_instance *find_with_device(const char *word)
+{
+	struct vac_instance *inst;
+
+	list_for_each_entry(inst, &vac.instances, link)
+		if (inst->device.fops && sysfs_streq(word, inst->desc.tag))
+			return inst;
+	return NULL;
+}
+
 /*
  * Process context. misc_open() holds misc_mtx, which is outside vac.lock:
  * instances register their own misc device without holding vac.lock.
@@ -31,14 +44,31 @@
 static int device_open(struct inode *inode, struct file *file)
 {
 	const struct file_operations *fops = NULL;
+	const struct vac_instance *inst;
+	char tag[VAC_TAG_MAX + 1];
+	int r = vac_chooser_ask(file, tag);
 
+	if (r) {
+		pr_err_ratelimited("/dev/kvm opened by %s[%d]: the chooser (/sys/kernel/vac/chooser) refuses it: %d\n",
+				   current->comm, task_pid_nr(current), r);
+		vac_refused("vac", "chooser-refused");
+		return r;
+	}
 	mutex_lock(&vac.lock);
-	if (vac.default_instance)
-		fops = fops_get(vac.default_instance->fops);
+	inst = *tag ? find_with_device(tag) : vac.default_instance;
+	if (inst)
+		fops = fops_get(inst->device.fops);
 	mutex_unlock(&vac.lock);
+	if (!fops && *tag) {
+		pr_err_ratelimited("/dev/kvm opened by %s[%d]: the chooser (/sys/kernel/vac/chooser) wants %s, which is no instance here; ls /sys/kernel/vac/instances\n",
+				   current->comm, task_pid_nr(current), tag);
+		vac_refused("vac", "chosen-unknown");
+		return -ENXIO;
+	}
 	if (!fops) {
 		pr_err_ratelimited("/dev/kvm opened by %s[%d], but no default instance is chosen: echo TAG > /sys/kernel/vac/default\n",
 				   current->comm, task_pid_nr(current));
+		vac_refused("vac", "no-default");
 		return -ENODEV;
 	}
 	replace_fops(file, fops);
@@ -78,7 +108,7 @@ static bool others_there(const struct vac_instance *inst)
 	const struct vac_instance *other;
 
 	list_for_each_entry(other, &vac.instances, link)
-		if (other != inst && other->fops)
+		if (other != inst && other->device.fops)
 			return true;
 	return false;
 }
@@ -86,20 +116,20 @@ static bool others_there(const struct vac_instance *inst)
 /**
  * vac_device_add() - Let /dev/kvm go to an instance when it is the default.
  * @inst: the instance.
- * @fops: its operations; their owner is set.
+ * @ops: how it is opened; copied.
  *
  * It becomes the default if its tag is what a person wrote last, or if nobody
  * has written yet and no other instance has a device.
  *
  * Context: process context; takes vac.lock.
- * Return: 0, or -EINVAL where @fops has no owner: a file must pin its module.
+ * Return: 0, or -EINVAL where its file operations have no owner: a file must pin its module.
  */
-int vac_device_add(struct vac_instance *inst, const struct file_operations *fops)
+int vac_device_add(struct vac_instance *inst, const struct vac_device_ops *ops)
 {
-	if (WARN_ON_ONCE(!fops->owner))
+	if (WARN_ON_ONCE(!ops->fops || !ops->fops->owner))
 		return -EINVAL;
 	mutex_lock(&vac.lock);
-	inst->fops = fops;
+	vac_copy_sized(&inst->device, ops);
 	if (*vac.chosen ? !strcmp(vac.chosen, inst->desc.tag) : !others_there(inst))
 		vac.default_instance = inst;
 	mutex_unlock(&vac.lock);
@@ -116,7 +146,7 @@ VAC_EXPORT(vac_device_add);
 void vac_device_del(struct vac_instance *inst)
 {
 	mutex_lock(&vac.lock);
-	inst->fops = NULL;
+	inst->device.fops = NULL;
 	if (vac.default_instance == inst) {
 		vac.default_instance = NULL;
 		if (*vac.chosen)
@@ -140,13 +170,11 @@ VAC_EXPORT(vac_device_del);
  */
 int vac_device_choose(const char *word)
 {
-	struct vac_instance *inst, *chosen = NULL;
+	struct vac_instance *chosen;
 	int r = -ENOENT;
 
 	mutex_lock(&vac.lock);
-	list_for_each_entry(inst, &vac.instances, link)
-		if (inst->fops && sysfs_streq(word, inst->desc.tag))
-			chosen = inst;
+	chosen = find_with_device(word);
 	if (chosen || sysfs_streq(word, "none")) {
 		vac.default_instance = chosen;
 		strscpy(vac.chosen, chosen ? chosen->desc.tag : "none", sizeof(vac.chosen));

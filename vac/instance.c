@@ -14,7 +14,7 @@
 #include "internal.h"
 
 /* Sizes below this one were never released. */
-#define DESC_SIZE_MIN	offsetofend(struct vac_instance_desc, rebooting)
+#define DESC_SIZE_MIN	offsetofend(struct vac_instance_desc, unmitigated)
 
 /**
  * vac_capabilities() - What this vac mediates on this machine.
@@ -56,12 +56,14 @@ static int check_interface(const struct vac_instance_desc *desc, const char *nam
 	if (desc->major != VAC_MAJOR) {
 		pr_err("refused %s: built for vac interface %u.%u, this is %d.%d; rebuild it against the vac that is loaded\n",
 		       name, desc->major, desc->minor, VAC_MAJOR, VAC_MINOR);
+		vac_refused(name, "interface");
 		return -EPROTO;
 	}
 	if (desc->size < DESC_SIZE_MIN) {
 		pr_err("refused %s: its descriptor has %u bytes, at least %zu are needed; rebuild it against the vac that is loaded\n",
 		       name, desc->size, DESC_SIZE_MIN);
-		return -EPROTO;
+		vac_refused(name, "descriptor");
+		return -EBADMSG;
 	}
 	return 0;
 }
@@ -73,6 +75,7 @@ static int check_vendor(const struct vac_instance_desc *desc)
 
 	if (!missing)
 		return 0;
+	vac_refused(module_name(desc->owner), "capability");
 	pr_err("refused kvm_%s: this vac does not mediate what it needs on %s (capabilities %#llx missing); install a newer vac or use the stock kvm\n",
 	       desc->tag, vac.vendor->name, missing);
 	return -EOPNOTSUPP;
@@ -96,9 +99,9 @@ static struct vac_instance *find(const char *tag)
  * callback, ...) or holds virtualization with vac_virt_get().
  *
  * Context: process context, from the instance's module_init; takes vac.lock.
- * Return: a handle, or ERR_PTR: -EPROTO (foreign interface), -EOPNOTSUPP (this
- * machine needs what vac does not mediate), -EEXIST (the tag is taken),
- * -EINVAL (no valid tag), -ENOMEM. Each is one line in the log.
+ * Return: a handle, or ERR_PTR: -EPROTO (foreign interface), -EBADMSG (a descriptor that is too
+ * short), -EOPNOTSUPP (this machine needs what vac does not mediate), -EEXIST (the tag is taken),
+ * -EINVAL (no valid tag), each with one line in the log; -ENOMEM.
  */
 struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 {
@@ -112,6 +115,7 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	if (!desc->tag || !tag_is_good(desc->tag)) {
 		pr_err("refused %s: \"%.40s\" is not a tag, [a-z][a-z0-9_]{0,23}, or is one of those in vac/not-tags.h; choose another tag\n",
 		       module_name(desc->owner), desc->tag ?: "");
+		vac_refused(module_name(desc->owner), "tag");
 		return ERR_PTR(-EINVAL);
 	}
 	r = check_vendor(desc);
@@ -121,12 +125,13 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
 	if (!inst)
 		return ERR_PTR(-ENOMEM);
-	memcpy(&inst->desc, desc, min_t(size_t, desc->size, sizeof(inst->desc)));
+	vac_copy_sized(&inst->desc, desc);
 
 	mutex_lock(&vac.lock);
 	if (find(desc->tag)) {
 		pr_err("refused %s: an instance with the tag %s is loaded; choose another tag\n",
 		       module_name(desc->owner), desc->tag);
+		vac_refused(module_name(desc->owner), "tag-taken");
 		kfree(inst);
 		r = -EEXIST;
 		goto unlock;
@@ -171,7 +176,7 @@ void vac_instance_unregister(struct vac_instance *inst)
 	unsigned int cpu;
 
 	mutex_lock(&vac.lock);
-	WARN_ON_ONCE(inst->users || inst->fops || inst->srso_vms ||
+	WARN_ON_ONCE(inst->users || inst->device.fops || inst->srso_vms ||
 		     atomic_read(&inst->vcpus) || atomic_read(&inst->vpids));
 	cpus_read_lock();
 	list_del_rcu(&inst->link);

@@ -23,6 +23,8 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #include "compat.h"
@@ -42,28 +44,52 @@ struct vac_instance {
 	struct list_head link;		/* vac.instances, RCU */
 	struct vac_instance_desc desc;	/* vac's own copy, zero-extended */
 	u32 id;				/* never reused */
-	const struct file_operations *fops;	/* under vac.lock */
-	unsigned int users;		/* VMs; under vac.lock */
+	struct vac_device_ops device;	/* under vac.lock */
+	bool closed;			/* under vac.lock */
+	unsigned int users;		/* of virtualization: VMs, or the instance itself; under vac.lock */
+	unsigned int vms;		/* under vac.lock */
 	atomic_t vcpus;
 	atomic_t vpids;			/* in its hands */
 	cpumask_var_t cpus;		/* where cpu_enable() succeeded */
 	u64 __percpu *asids;		/* generation << 32 | handed out in it */
 	unsigned int srso_vms;		/* under srso.lock */
-	unsigned int (*perf_state)(void);
-	unsigned long (*perf_get_ip)(void);
-	unsigned int (*perf_pt_intr)(void);
-	int (*clock_online)(unsigned int cpu);
-	int (*clock_offline)(unsigned int cpu);
+	struct vac_perf_ops perf;
+	struct vac_clock_ops clock;
 	void (*emergency_clear)(void);
 	void (*pi_wakeup)(void);
 };
+
+struct vac_vm {
+	struct kobject kobj;		/* /sys/kernel/vac/vms/<number> */
+	struct rcu_head rcu;
+	struct vac_instance *inst;
+	u32 instance;			/* its id, for a vCPU switch to compare */
+	u64 number;			/* never reused */
+	struct vac_vm_desc desc;	/* vac's own copy, zero-extended */
+	atomic_t vcpus;
+	pid_t pid;			/* of the process that made it */
+	time64_t since;			/* seconds since 1970 */
+	/* VFIO's part, under vfio.lock; see vfio.c */
+	struct list_head vfio_link;
+	struct vac_vfio_ops vfio;
+	bool vfio_added;
+	unsigned int vfio_references;
+};
 #endif
+
+/* What an instance passes, as vac knows it: shorter or longer, by the size in its first member. */
+#define vac_copy_sized(to, from)							\
+({											\
+	memset(to, 0, sizeof(*(to)));							\
+	memcpy(to, from, min_t(size_t, (from)->size, sizeof(*(to))));			\
+})
 
 /**
  * struct vac_cpu - what vac knows of one CPU; only that CPU writes it.
  * @on: vac switched virtualization on here.
  * @last_instance: the id of the instance whose vCPU was loaded last (its
  *	number is in vac_last_vcpu); never reused; 0: nobody.
+ * @vm: the number of that vCPU's VM; never reused; 0: nobody.
  * @asked: the same instance, for an NMI that asks whether a guest runs here;
  *	NULL once it is gone. Never compared.
  * @count: how often vac_vcpu_switch() gave each answer.
@@ -71,6 +97,7 @@ struct vac_instance {
 struct vac_cpu {
 	bool on;
 	u32 last_instance;
+	u64 vm;
 	struct vac_instance *asked;
 	u64 count[VAC_LAST_INSTANCE + 1];
 };
@@ -101,14 +128,12 @@ struct vac_vendor {
 	void (*show)(struct seq_file *m, unsigned int cpu);
 };
 
-#define VAC_TAG_MAX	24
-
 struct vac {
 	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
 	char chosen[VAC_TAG_MAX + 1];		/* tag or "none", as written last; under lock */
-	unsigned int users;			/* VMs of all; under lock */
+	unsigned int users;			/* of virtualization, of all instances; under lock */
 	const struct vac_vendor *vendor;
 };
 
@@ -119,6 +144,9 @@ extern const struct vac_vendor vac_vendor_vmx;
 int vac_device_init(void);
 void vac_device_exit(void);
 int vac_device_choose(const char *word);
+int vac_chooser_ask(struct file *file, char *tag);
+ssize_t vac_chooser_show(char *buf);
+ssize_t vac_refused_show(char *buf);
 int vac_virt_init(void);
 void vac_virt_exit(void);
 int vac_clock_init(void);
@@ -130,6 +158,9 @@ void vac_stock_exit(void);
 int vac_sysfs_init(void);
 void vac_sysfs_exit(void);
 int vac_sysfs_add(struct vac_instance *inst);
+int vac_sysfs_add_vm(struct vac_vm *vm);
+int vac_virt_get_vm(struct vac_instance *inst);
+void vac_virt_put_vm(struct vac_instance *inst);
 void vac_debugfs_init(void);
 void vac_debugfs_exit(void);
 

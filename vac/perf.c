@@ -16,7 +16,7 @@
 static unsigned int guest_state(void)
 {
 	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
-	unsigned int (*state)(void) = inst ? READ_ONCE(inst->perf_state) : NULL;
+	unsigned int (*state)(void) = inst ? READ_ONCE(inst->perf.state) : NULL;
 
 	return state ? state() : 0;
 }
@@ -24,7 +24,7 @@ static unsigned int guest_state(void)
 static unsigned long guest_get_ip(void)
 {
 	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
-	unsigned long (*get_ip)(void) = inst ? READ_ONCE(inst->perf_get_ip) : NULL;
+	unsigned long (*get_ip)(void) = inst ? READ_ONCE(inst->perf.get_ip) : NULL;
 
 	return get_ip ? get_ip() : 0;
 }
@@ -33,7 +33,7 @@ static unsigned long guest_get_ip(void)
 static unsigned int guest_pt_intr(void)
 {
 	struct vac_instance *inst = this_cpu_read(vac_cpu.asked);
-	unsigned int (*pt_intr)(void) = inst ? READ_ONCE(inst->perf_pt_intr) : NULL;
+	unsigned int (*pt_intr)(void) = inst ? READ_ONCE(inst->perf.pt_intr) : NULL;
 
 	return pt_intr ? pt_intr() : 0;
 }
@@ -47,19 +47,13 @@ static struct perf_guest_info_callbacks callbacks = {
 /**
  * vac_perf_register() - Tell vac how to ask an instance about its guest.
  * @inst: the instance.
- * @state: as in struct perf_guest_info_callbacks; NMI context;
- *	no vCPU need be loaded.
- * @get_ip: likewise.
- * @pt_intr: likewise, or NULL.
+ * @ops: how; copied.
  *
- * Context: process context, before the first vCPU.
+ * Context: process context, before the first vCPU: no NMI asks yet.
  */
-void vac_perf_register(struct vac_instance *inst, unsigned int (*state)(void),
-		       unsigned long (*get_ip)(void), unsigned int (*pt_intr)(void))
+void vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops)
 {
-	WRITE_ONCE(inst->perf_get_ip, get_ip);
-	WRITE_ONCE(inst->perf_pt_intr, pt_intr);
-	WRITE_ONCE(inst->perf_state, state);
+	vac_copy_sized(&inst->perf, ops);
 }
 VAC_EXPORT(vac_perf_register);
 
@@ -71,7 +65,9 @@ VAC_EXPORT(vac_perf_register);
  */
 void vac_perf_unregister(struct vac_instance *inst)
 {
-	vac_perf_register(inst, NULL, NULL, NULL);
+	WRITE_ONCE(inst->perf.state, NULL);
+	WRITE_ONCE(inst->perf.get_ip, NULL);
+	WRITE_ONCE(inst->perf.pt_intr, NULL);
 }
 VAC_EXPORT(vac_perf_unregister);
 

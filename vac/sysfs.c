@@ -14,6 +14,7 @@
 
 static struct kobject *root;
 static struct kset *instances;
+static struct kobject *vms;
 
 static const struct {
 	u64 bit;
@@ -22,6 +23,8 @@ static const struct {
 	{ VAC_CAP_SVM, "svm" }, { VAC_CAP_ASID, "asid" }, { VAC_CAP_TSC_RATIO, "tsc-ratio" },
 	{ VAC_CAP_SEV_ASID, "sev-asid" }, { VAC_CAP_AVIC, "avic" }, { VAC_CAP_SRSO, "srso" },
 	{ VAC_CAP_VMX, "vmx" }, { VAC_CAP_VPID, "vpid" }, { VAC_CAP_VFIO, "vfio" },
+	{ VAC_CAP_VM, "vm" }, { VAC_CAP_CLOSING, "closing" },
+	{ VAC_CAP_FLUSH_CONFIRM, "flush-confirm" },
 };
 
 static ssize_t show_capabilities(char *buf, u64 bits)
@@ -72,6 +75,7 @@ static ssize_t default_store(struct kobject *kobj, struct kobj_attribute *attr, 
 	if (r) {
 		pr_err("no instance %.*s to make the default; ls /sys/kernel/vac/instances\n",
 		       (int)min_t(size_t, strcspn(buf, "\n"), VAC_TAG_MAX), buf);
+		vac_refused("vac", "default-unknown");
 		return r;
 	}
 	return count;
@@ -117,6 +121,16 @@ static ssize_t slots_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return n;
 }
 
+static ssize_t chooser_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return vac_chooser_show(buf);
+}
+
+static ssize_t refused_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return vac_refused_show(buf);
+}
+
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute capabilities_attr = __ATTR_RO(capabilities);
 static struct kobj_attribute vendor_attr = __ATTR_RO(vendor);
@@ -124,15 +138,19 @@ static struct kobj_attribute default_attr = __ATTR(default, 0644, default_show, 
 static struct kobj_attribute enabled_attr = __ATTR_RO(enabled);
 static struct kobj_attribute users_attr = __ATTR_RO(users);
 static struct kobj_attribute slots_attr = __ATTR_RO(slots);
+static struct kobj_attribute chooser_attr = __ATTR_RO(chooser);
+static struct kobj_attribute refused_attr = __ATTR_RO(refused);
 
 static const struct attribute *root_attrs[] = {
 	&version_attr.attr, &capabilities_attr.attr, &vendor_attr.attr, &default_attr.attr,
-	&enabled_attr.attr, &users_attr.attr, &slots_attr.attr, NULL,
+	&enabled_attr.attr, &users_attr.attr, &slots_attr.attr, &chooser_attr.attr,
+	&refused_attr.attr, NULL,
 };
 
 struct instance_attribute {
 	struct attribute attr;
 	ssize_t (*show)(struct vac_instance *inst, char *buf);
+	ssize_t (*store)(struct vac_instance *inst, const char *buf, size_t count);
 };
 
 #define INSTANCE_ATTR(_name, _format, ...)						\
@@ -143,7 +161,8 @@ static ssize_t instance_##_name##_show(struct vac_instance *inst, char *buf)		\
 static const struct instance_attribute instance_##_name =				\
 	{ { .name = #_name, .mode = 0444 }, instance_##_name##_show }
 
-INSTANCE_ATTR(vms, "%u", READ_ONCE(inst->users));
+INSTANCE_ATTR(number, "%u", inst->id);
+INSTANCE_ATTR(vms, "%u", READ_ONCE(inst->vms));
 INSTANCE_ATTR(vcpus, "%d", atomic_read(&inst->vcpus));
 INSTANCE_ATTR(vpids, "%d", atomic_read(&inst->vpids));
 INSTANCE_ATTR(asids, "%u", vac_svm_asids(inst));
@@ -165,8 +184,31 @@ static const struct instance_attribute instance_capabilities = {
 	{ .name = "capabilities", .mode = 0444 }, instance_capabilities_show
 };
 
+static ssize_t instance_closed_show(struct vac_instance *inst, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(inst->closed));
+}
+
+/* When the write returns no VM is being made any more by who was let in before. */
+static ssize_t instance_closed_store(struct vac_instance *inst, const char *buf, size_t count)
+{
+	bool closed;
+	int r = kstrtobool(buf, &closed);
+
+	if (r)
+		return r;
+	mutex_lock(&vac.lock);
+	WRITE_ONCE(inst->closed, closed);
+	mutex_unlock(&vac.lock);
+	return count;
+}
+
+static const struct instance_attribute instance_closed = {
+	{ .name = "closed", .mode = 0644 }, instance_closed_show, instance_closed_store
+};
+
 static const struct attribute *instance_attrs[] = {
-	&instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_vpids.attr,
+	&instance_number.attr, &instance_closed.attr, &instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_vpids.attr,
 	&instance_references.attr,
 	&instance_snapshot.attr, &instance_snapshot_digest.attr, &instance_rules_digest.attr,
 	&instance_patches.attr, &instance_unmitigated.attr, &instance_interface.attr,
@@ -179,7 +221,17 @@ static ssize_t instance_show(struct kobject *kobj, struct attribute *attr, char 
 		->show(container_of(kobj, struct vac_instance, kobj), buf);
 }
 
-static const struct sysfs_ops instance_ops = { .show = instance_show };
+static ssize_t instance_store(struct kobject *kobj, struct attribute *attr, const char *buf,
+			      size_t count)
+{
+	const struct instance_attribute *a = container_of(attr, const struct instance_attribute,
+							  attr);
+
+	return a->store ? a->store(container_of(kobj, struct vac_instance, kobj), buf, count) :
+			  -EIO;
+}
+
+static const struct sysfs_ops instance_ops = { .show = instance_show, .store = instance_store };
 
 static void instance_release(struct kobject *kobj)
 {
@@ -216,6 +268,61 @@ int vac_sysfs_add(struct vac_instance *inst)
 	return r;
 }
 
+struct vm_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct vac_vm *vm, char *buf);
+};
+
+#define VM_ATTR(_name, _format, ...)							\
+static ssize_t vm_##_name##_show(struct vac_vm *vm, char *buf)				\
+{											\
+	return sysfs_emit(buf, _format "\n", __VA_ARGS__);				\
+}											\
+static const struct vm_attribute vm_##_name = { { .name = #_name, .mode = 0444 }, vm_##_name##_show }
+
+VM_ATTR(instance, "%s", vm->inst->desc.tag);
+VM_ATTR(pid, "%d", vm->pid);
+VM_ATTR(vcpus, "%d", atomic_read(&vm->vcpus));
+VM_ATTR(since, "%lld", vm->since);
+
+static struct attribute *vm_attrs[] = {
+	(struct attribute *)&vm_instance.attr, (struct attribute *)&vm_pid.attr,
+	(struct attribute *)&vm_vcpus.attr, (struct attribute *)&vm_since.attr, NULL,
+};
+ATTRIBUTE_GROUPS(vm);
+
+static ssize_t vm_show(struct kobject *kobj, struct attribute *attr, char *buf)
+{
+	return container_of(attr, const struct vm_attribute, attr)
+		->show(container_of(kobj, struct vac_vm, kobj), buf);
+}
+
+static const struct sysfs_ops vm_ops = { .show = vm_show };
+
+/* vac_vm_on_cpu() may look at it in an NMI until the grace period is over. */
+static void vm_release(struct kobject *kobj)
+{
+	kfree_rcu(container_of(kobj, struct vac_vm, kobj), rcu);
+}
+
+static struct kobj_type vm_type = {
+	.sysfs_ops = &vm_ops,
+	.release = vm_release,
+	.default_groups = vm_groups,
+};
+
+/**
+ * vac_sysfs_add_vm() - Show a VM under /sys/kernel/vac/vms.
+ * @vm: complete; from here on kobject_put() ends it, whatever this returns.
+ *
+ * Context: process context.
+ * Return: 0 or -errno.
+ */
+int vac_sysfs_add_vm(struct vac_vm *vm)
+{
+	return kobject_init_and_add(&vm->kobj, &vm_type, vms, "%llu", vm->number);
+}
+
 int __init vac_sysfs_init(void)
 {
 	int r;
@@ -230,14 +337,19 @@ int __init vac_sysfs_init(void)
 	instances = kset_create_and_add("instances", NULL, root);
 	if (!instances)
 		goto put;
-	return 0;
+	vms = kobject_create_and_add("vms", root);
+	if (vms)
+		return 0;
+	kset_unregister(instances);
 put:
 	kobject_put(root);
 	return r;
 }
 
+/* No VM is left, but perhaps one whose grace period is not over: its release() is vac's code. */
 void vac_sysfs_exit(void)
 {
+	kobject_put(vms);
 	kset_unregister(instances);
 	sysfs_remove_files(root, root_attrs);
 	kobject_put(root);

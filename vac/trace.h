@@ -10,19 +10,24 @@
 #include "compat.h"
 
 TRACE_EVENT(vac_vcpu_switch,
-	TP_PROTO(const char *tag, u64 vcpu, int last),
-	TP_ARGS(tag, vcpu, last),
+	TP_PROTO(const char *tag, u32 instance, u64 vm, u64 vcpu, int last),
+	TP_ARGS(tag, instance, vm, vcpu, last),
 	TP_STRUCT__entry(
 		__string(tag, tag)
+		__field(u32, instance)
+		__field(u64, vm)
 		__field(u64, vcpu)
 		__field(int, last)
 	),
 	TP_fast_assign(
 		vac_assign_str(tag);
+		__entry->instance = instance;
+		__entry->vm = vm;
 		__entry->vcpu = vcpu;
 		__entry->last = last;
 	),
-	TP_printk("instance %s vcpu %llu last %s", __get_str(tag), __entry->vcpu,
+	TP_printk("instance %u %s vm %llu vcpu %llu last %s", __entry->instance, __get_str(tag),
+		  __entry->vm, __entry->vcpu,
 		  __print_symbolic(__entry->last, { 0, "other" }, { 1, "instance" }))
 );
 

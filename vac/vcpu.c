@@ -29,37 +29,39 @@ VAC_EXPORT(vac_last_vcpu);
 
 /**
  * vac_vcpu_add() - A number for a new vCPU.
- * @inst: its instance.
+ * @vm: its VM.
  *
  * Context: any.
  * Return: the number, never 0, never given out again.
  */
-u64 vac_vcpu_add(struct vac_instance *inst)
+u64 vac_vcpu_add(struct vac_vm *vm)
 {
 	static atomic64_t numbers;
 
-	atomic_inc(&inst->vcpus);
+	atomic_inc(&vm->vcpus);
+	atomic_inc(&vm->inst->vcpus);
 	return atomic64_inc_return(&numbers);
 }
 VAC_EXPORT(vac_vcpu_add);
 
 /**
  * vac_vcpu_del() - A vCPU is gone. Its number stays used.
- * @inst: its instance.
+ * @vm: its VM.
  *
  * Context: any.
  */
-void vac_vcpu_del(struct vac_instance *inst)
+void vac_vcpu_del(struct vac_vm *vm)
 {
-	atomic_dec(&inst->vcpus);
+	atomic_dec(&vm->inst->vcpus);
+	atomic_dec(&vm->vcpus);
 }
 VAC_EXPORT(vac_vcpu_del);
 
 /* What few switches need, in a function of its own: the others save no register for it. */
-static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
-					    enum vac_last last)
+static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu, enum vac_last last)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
+	struct vac_instance *inst = vm->inst;
 
 	if (last == VAC_LAST_OTHER) {
 		c->last_instance = inst->id;
@@ -68,33 +70,34 @@ static noinline enum vac_last switch_slowly(struct vac_instance *inst, u64 vcpu,
 		vac_svm_change_instance();
 		WRITE_ONCE(c->asked, inst);
 	}
-	trace_vac_vcpu_switch(inst->desc.tag, vcpu, last);
+	trace_vac_vcpu_switch(inst->desc.tag, inst->id, vm->number, vcpu, last);
 	return last;
 }
 
 /**
  * vac_vcpu_switch() - Another vCPU than before is loaded on this CPU.
- * @inst: its instance.
+ * @vm: its VM.
  * @vcpu: its number, from vac_vcpu_add().
  *
  * What follows when vac_vcpu_is_last() says no. When the instance changes,
  * user-return MSRs go back to the host's values and the TSC ratio to 1.0. That
  * it was another vCPU is what decides the branch-predictor barrier (hazard 11).
  * From here on an NMI that wants to know whether a guest runs on this CPU is
- * told by @inst (hazard 16).
+ * told by its instance (hazard 16).
  *
  * Context: preemption off. Takes nothing.
- * Return: VAC_LAST_INSTANCE or VAC_LAST_OTHER.
+ * Return: an enum vac_last.
  */
-noinline enum vac_last vac_vcpu_switch(struct vac_instance *inst, u64 vcpu)
+noinline int vac_vcpu_switch(struct vac_vm *vm, u64 vcpu)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
-	enum vac_last last = c->last_instance == inst->id ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
+	enum vac_last last = c->last_instance == vm->instance ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
 
 	this_cpu_write(vac_last_vcpu, vcpu);
+	WRITE_ONCE(c->vm, vm->number);
 	c->count[last]++;
 	if (last == VAC_LAST_OTHER || trace_vac_vcpu_switch_enabled())
-		return switch_slowly(inst, vcpu, last);
+		return switch_slowly(vm, vcpu, last);
 	return last;
 }
 VAC_EXPORT(vac_vcpu_switch);

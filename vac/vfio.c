@@ -7,7 +7,8 @@
  * one of each. vac-vfio.ko (vfio_names.c) has these names and comes here. An
  * instance says which VM is its own when a VFIO file is given to a kvm-vfio
  * device of it, before VFIO hears of the VM, and takes it back with the device.
- * VFIO may hold the VM for longer than that.
+ * VFIO may hold the VM for longer than that; the VM has its place in the list until
+ * both have let go.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,30 +16,9 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "internal.h"
-
-/**
- * struct vm - a VM that VFIO knows, or may hear of.
- * @link: in vfio.vms.
- * @inst: the instance whose it is; files of the VM pin its module, and VFIO does.
- * @kvm: whose address is all that vac knows of it.
- * @get: adds a reference, unless the last is gone.
- * @put: drops one, which may be the last.
- * @added: between vac_vfio_add() and vac_vfio_del().
- * @references: VFIO's. The VM is forgotten with the last, if not @added.
- */
-struct vm {
-	struct list_head link;
-	struct vac_instance *inst;
-	struct kvm *kvm;
-	bool (*get)(struct kvm *kvm);
-	void (*put)(struct kvm *kvm);
-	bool added;
-	unsigned int references;
-};
 
 static struct {
 	/*
@@ -55,101 +35,82 @@ static struct {
 /* Each VM in the list holds one reference to the names: they stay while VFIO may ask. */
 #define NAME "kvm_put_kvm"
 
-static struct vm *find(struct kvm *kvm)
+static struct vac_vm *find(struct kvm *kvm)
 {
-	struct vm *vm;
+	struct vac_vm *vm;
 
-	list_for_each_entry(vm, &vfio.vms, link)
-		if (vm->kvm == kvm)
+	list_for_each_entry(vm, &vfio.vms, vfio_link)
+		if (vm->desc.kvm == kvm)
 			return vm;
 	return NULL;
 }
 
 /* Under the lock; afterwards the names may go. */
-static void forget(struct vm *vm)
+static void forget(struct vac_vm *vm)
 {
-	list_del(&vm->link);
-	kfree(vm);
+	list_del_init(&vm->vfio_link);
 	__symbol_put(NAME);
 }
 
 /* True if the VM is in the list already. */
-static bool add_again(struct kvm *kvm)
+static bool add_again(struct vac_vm *vm)
 {
-	struct vm *vm = find(kvm);
+	bool known = !list_empty(&vm->vfio_link);
 
-	if (vm)
-		vm->added = true;
-	return vm;
+	if (known)
+		vm->vfio_added = true;
+	return known;
 }
 
 /**
  * vac_vfio_add() - VFIO is about to hear of a VM.
- * @inst: the instance whose it is.
- * @kvm: the VM, for its address only. It may be there already.
- * @get: kvm_get_kvm_safe() of the instance; any context.
- * @put: kvm_put_kvm() of the instance; process context.
+ * @vm: the VM. It may be there already.
+ * @ops: how references to it are taken and dropped; copied.
  *
  * Context: process context; may load vac-vfio.ko.
- * Return: 0, -ENOMEM, or -ENOENT with one line in the log if vac-vfio.ko is not
- * there.
+ * Return: 0, or -ENOENT with one line in the log if vac-vfio.ko is not there.
  */
-int vac_vfio_add(struct vac_instance *inst, struct kvm *kvm, bool (*get)(struct kvm *kvm),
-		 void (*put)(struct kvm *kvm))
+int vac_vfio_add(struct vac_vm *vm, const struct vac_vfio_ops *ops)
 {
-	struct vm *vm;
 	bool known;
 
 	spin_lock(&vfio.lock);
-	known = add_again(kvm);
+	known = add_again(vm);
 	spin_unlock(&vfio.lock);
 	if (known)
 		return 0;
 	if (!try_then_request_module(__symbol_get(NAME), "vac-vfio")) {
 		pr_err_ratelimited("kvm_%s: VFIO cannot be told of its VM: the module vac-vfio is not there and was not found; load it: modprobe vac-vfio\n",
-				   inst->desc.tag);
+				   vm->inst->desc.tag);
+		vac_refused(module_name(vm->inst->desc.owner), "vfio-names");
 		return -ENOENT;
 	}
-	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
-	if (!vm) {
-		__symbol_put(NAME);
-		return -ENOMEM;
-	}
-	vm->inst = inst;
-	vm->kvm = kvm;
-	vm->get = get;
-	vm->put = put;
-	vm->added = true;
-
 	spin_lock(&vfio.lock);
-	known = add_again(kvm);
-	if (!known)
-		list_add(&vm->link, &vfio.vms);
-	spin_unlock(&vfio.lock);
-	if (known) {
-		kfree(vm);
-		__symbol_put(NAME);
+	known = add_again(vm);
+	if (!known) {
+		vac_copy_sized(&vm->vfio, ops);
+		vm->vfio_added = true;
+		list_add(&vm->vfio_link, &vfio.vms);
 	}
+	spin_unlock(&vfio.lock);
+	if (known)
+		__symbol_put(NAME);
 	return 0;
 }
 VAC_EXPORT(vac_vfio_add);
 
 /**
  * vac_vfio_del() - VFIO hears of a VM no more; what it holds it goes on holding.
- * @inst: the instance whose it is.
- * @kvm: the VM; nothing happens if vac_vfio_add() was not called for it.
+ * @vm: the VM; nothing happens if vac_vfio_add() was not called for it.
  *
  * Context: any but interrupts.
  */
-void vac_vfio_del(struct vac_instance *inst, struct kvm *kvm)
+void vac_vfio_del(struct vac_vm *vm)
 {
-	struct vm *vm;
-
 	spin_lock(&vfio.lock);
-	vm = find(kvm);
-	if (vm && !WARN_ON_ONCE(vm->inst != inst)) {
-		vm->added = false;
-		if (!vm->references)
+	if (!list_empty(&vm->vfio_link)) {
+		vm->vfio_added = false;
+		if (!vm->vfio_references)
 			forget(vm);
 	}
 	spin_unlock(&vfio.lock);
@@ -170,14 +131,14 @@ VAC_EXPORT(vac_vfio_del);
 bool vac_vfio_get(struct kvm *kvm)
 {
 	bool got = false;
-	struct vm *vm;
+	struct vac_vm *vm;
 
 	spin_lock(&vfio.lock);
 	vm = find(kvm);
 	if (vm && try_module_get(vm->inst->desc.owner)) {
-		got = vm->get(kvm);
+		got = vm->vfio.get(kvm);
 		if (got)
-			vm->references++;
+			vm->vfio_references++;
 		else
 			module_put(vm->inst->desc.owner);
 	}
@@ -198,16 +159,16 @@ void vac_vfio_put(struct kvm *kvm)
 {
 	void (*put)(struct kvm *kvm) = NULL;
 	struct module *owner;
-	struct vm *vm;
+	struct vac_vm *vm;
 
 	spin_lock(&vfio.lock);
 	vm = find(kvm);
-	if (vm && vm->references) {
-		put = vm->put;
+	if (vm && vm->vfio_references) {
+		put = vm->vfio.put;
 		owner = vm->inst->desc.owner;
-		vm->references--;
+		vm->vfio_references--;
 		/* Before the VM goes: the next one may have its address. */
-		if (!vm->references && !vm->added)
+		if (!vm->vfio_references && !vm->vfio_added)
 			forget(vm);
 	}
 	spin_unlock(&vfio.lock);
@@ -223,11 +184,11 @@ VAC_EXPORT(vac_vfio_put);
 /* For debugfs: a line a VM. */
 void vac_vfio_show(struct seq_file *m)
 {
-	struct vm *vm;
+	struct vac_vm *vm;
 
 	spin_lock(&vfio.lock);
-	list_for_each_entry(vm, &vfio.vms, link)
-		seq_printf(m, "instance=%s added=%d references=%u\n", vm->inst->desc.tag,
-			   vm->added, vm->references);
+	list_for_each_entry(vm, &vfio.vms, vfio_link)
+		seq_printf(m, "instance=%s vm=%llu added=%d references=%u\n",
+			   vm->inst->desc.tag, vm->number, vm->vfio_added, vm->vfio_references);
 	spin_unlock(&vfio.lock);
 }

@@ -64,6 +64,7 @@ static int cpu_on(void)
 		return r;
 	this_cpu_write(vac_last_vcpu, 0);
 	c->last_instance = 0;
+	WRITE_ONCE(c->vm, 0);
 	c->on = true;
 	vac_uret_cpu_on();
 	return 0;
@@ -138,56 +139,83 @@ static void instance_off_ipi(void *data)
 	instance_off(data);
 }
 
-/**
- * vac_virt_get() - A VM of this instance comes to be.
- * @inst: the instance.
- *
- * The first VM of all switches virtualization on for every CPU; the first of
- * the instance calls its cpu_enable() there.
- *
- * Context: process context; takes vac.lock and cpus_read_lock().
- * Return: 0, or -EBUSY where a CPU could not be switched on or the machine goes
- * down: nothing changed.
- */
-int vac_virt_get(struct vac_instance *inst)
+static int refuse(struct vac_instance *inst, const char *reason, int error)
+{
+	vac_refused(module_name(inst->desc.owner), reason);
+	return error;
+}
+
+static int refuse_going_down(struct vac_instance *inst)
+{
+	pr_notice_ratelimited("kvm_%s gets no VM: the machine goes down\n", inst->desc.tag);
+	return refuse(inst, "going-down", -EBUSY);
+}
+
+/* VMS: 1 for a VM, 0 for the instance itself. */
+static int get(struct vac_instance *inst, unsigned int vms)
 {
 	struct request request = { .inst = inst, .failed = ATOMIC_INIT(0) };
+	bool down;
 
-	if (going_down()) {
-		pr_notice_ratelimited("kvm_%s gets no VM: the machine goes down\n",
-				      inst->desc.tag);
-		return -EBUSY;
-	}
+	if (going_down())
+		return refuse_going_down(inst);
 	mutex_lock(&vac.lock);
+	if (vms && inst->closed) {
+		mutex_unlock(&vac.lock);
+		pr_notice_ratelimited("kvm_%s gets no VM for %s[%d]: it is closed; echo 0 > /sys/kernel/vac/instances/%s/closed, or make it on another instance\n",
+				      inst->desc.tag, current->comm, task_pid_nr(current),
+				      inst->desc.tag);
+		return refuse(inst, "closed", -ESHUTDOWN);
+	}
 	cpus_read_lock();
 	if (!vac.users++)
 		on_each_cpu(cpu_on_ipi, &request, 1);
 	if (!inst->users++ && !atomic_read(&request.failed))
 		on_each_cpu(instance_on_ipi, &request, 1);
-	if (going_down())	/* meanwhile: shut_down() may have been, or it comes */
-		atomic_inc(&request.failed);
-	if (atomic_read(&request.failed)) {
+	down = going_down();	/* meanwhile: shut_down() may have been, or it comes */
+	if (down || atomic_read(&request.failed)) {
 		if (!--inst->users)
 			on_each_cpu(instance_off_ipi, inst, 1);
 		if (!--vac.users)
 			on_each_cpu(cpu_off_ipi, NULL, 1);
+	} else {
+		inst->vms += vms;
 	}
 	cpus_read_unlock();
 	mutex_unlock(&vac.lock);
-	return atomic_read(&request.failed) ? -EBUSY : 0;
+	if (down)
+		return refuse_going_down(inst);
+	return atomic_read(&request.failed) ? refuse(inst, "cpu-failed", -EIO) : 0;
+}
+
+/**
+ * vac_virt_get() - Virtualization on, until vac_virt_put(), where an instance has no VM yet.
+ * @inst: the instance.
+ *
+ * The first user of all switches virtualization on for every CPU; the first of the
+ * instance calls its cpu_enable() there. A VM is one by itself: see vac_vm_add().
+ *
+ * Context: process context; takes vac.lock and cpus_read_lock().
+ * Return: 0, -EBUSY where the machine goes down, or -EIO where a CPU could not be
+ * switched on: nothing changed, one line in the log.
+ */
+int vac_virt_get(struct vac_instance *inst)
+{
+	return get(inst, 0);
 }
 VAC_EXPORT(vac_virt_get);
 
-/**
- * vac_virt_put() - A VM of this instance is gone.
- * @inst: the instance.
- *
- * Context: process context; takes vac.lock and cpus_read_lock().
- */
-void vac_virt_put(struct vac_instance *inst)
+/* The same for a VM, which a closed instance does not get: -ESHUTDOWN. */
+int vac_virt_get_vm(struct vac_instance *inst)
+{
+	return get(inst, 1);
+}
+
+static void put(struct vac_instance *inst, unsigned int vms)
 {
 	mutex_lock(&vac.lock);
 	cpus_read_lock();
+	inst->vms -= vms;
 	if (!--inst->users)
 		on_each_cpu(instance_off_ipi, inst, 1);
 	if (!--vac.users)
@@ -195,7 +223,23 @@ void vac_virt_put(struct vac_instance *inst)
 	cpus_read_unlock();
 	mutex_unlock(&vac.lock);
 }
+
+/**
+ * vac_virt_put() - The reverse of vac_virt_get().
+ * @inst: the instance.
+ *
+ * Context: process context; takes vac.lock and cpus_read_lock().
+ */
+void vac_virt_put(struct vac_instance *inst)
+{
+	put(inst, 0);
+}
 VAC_EXPORT(vac_virt_put);
+
+void vac_virt_put_vm(struct vac_instance *inst)
+{
+	put(inst, 1);
+}
 
 /* Interrupts off on this CPU, and no writer of the list can be running. */
 static int switch_up(void)

@@ -13,7 +13,11 @@ identifier dev, kv, ret;
  static int kvm_vfio_file_add(struct kvm_device *dev, ...)
  {
  	...
-+ 	ret = vac_vfio_add(kvm_vac, dev->kvm, kvm_get_kvm_safe, kvm_put_kvm);
++ 	ret = vac_vfio_add(dev->kvm->arch.vac_vm, &(struct vac_vfio_ops){
++ 			.size = sizeof(struct vac_vfio_ops),
++ 			.get = kvm_get_kvm_safe,
++ 			.put = kvm_put_kvm,
++ 		});
 + 	if (ret)
 + 		goto out_fput;
  	mutex_lock@hit(&kv->lock);
@@ -29,7 +33,7 @@ identifier dev, kv;
  {
 	struct kvm_vfio *kv = dev->private;
  	...
-+ 	vac_vfio_del(kvm_vac, dev->kvm);
++ 	vac_vfio_del(dev->kvm->arch.vac_vm);
  	kfree@hit(kv);
  	...
  }

@@ -1,29 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: virt-by-vac
 // why: virtualization is on or off for the machine, and hotplug, suspend and reboot have one
-//   hook each: vac counts the VMs of all instances and calls kvm_arch_hardware_enable()
+//   hook each: vac counts the VMs of all instances (vm-by-vac) and calls kvm_arch_hardware_enable()
 // hazard: 1, 2, 23
 // unread: cpumask_var_t a type, which stays
 // files: virt/kvm/kvm_main.c   hits: 28
 // when: virt/kvm/kvm_main.c has kvm_count_lock
 
-@enable_all@
+@drop_enable_all@
 position hit;
 @@
-static int hardware_enable_all@hit(void)
-{
-- ...
-+ return vac_virt_get(kvm_vac);
-}
+- static int hardware_enable_all@hit(void) { ... }
 
-@disable_all@
+@drop_disable_all@
 position hit;
 @@
-static void hardware_disable_all@hit(void)
-{
-- ...
-+ vac_virt_put(kvm_vac);
-}
+- static void hardware_disable_all@hit(void) { ... }
 
 @drop_disable_all_nolock@
 position hit;

@@ -13,7 +13,7 @@ identifier vcpu;
  int kvm_arch_vcpu_create@hit(struct kvm_vcpu *vcpu)
  {
  	...
-+ 	vcpu->arch.vac_vcpu = vac_vcpu_add(kvm_vac);
++ 	vcpu->arch.vac_vcpu = vac_vcpu_add(vcpu->kvm->arch.vac_vm);
  	vcpu_load(vcpu);
  	...
  }
@@ -25,5 +25,5 @@ identifier vcpu;
  void kvm_arch_vcpu_destroy@hit(struct kvm_vcpu *vcpu)
  {
  	...
-+ 	vac_vcpu_del(kvm_vac);
++ 	vac_vcpu_del(vcpu->kvm->arch.vac_vm);
  }

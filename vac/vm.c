@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm.c - VMs: each has a number that is never given out twice, and an instance.
+ *
+ * What belongs to a VM, not to its instance, finds its place here: vCPUs, VFIO's
+ * references, who made it. The instance is what the VM points to, so that it may
+ * be another one day and the number the same.
+ */
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/xarray.h>
+
+#include "internal.h"
+
+/*
+ * By number. Writers are vac_vm_add() and _del(); read under RCU, from NMIs as well: a VM is
+ * freed a grace period after it left.
+ */
+static DEFINE_XARRAY(vms);
+
+/**
+ * vac_vm_add() - A VM comes to be: virtualization is on until vac_vm_del().
+ * @inst: its instance.
+ * @desc: what it is; copied.
+ *
+ * Context: process context of who makes it; takes vac.lock and cpus_read_lock().
+ * Return: a handle, or ERR_PTR: -ESHUTDOWN (the instance is closed), -EBUSY (the
+ * machine goes down), -EIO (a CPU could not be switched on), each with one line in
+ * the log, or -ENOMEM.
+ */
+struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *desc)
+{
+	static atomic64_t numbers;
+	struct vac_vm *vm;
+	int r;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	r = vac_virt_get_vm(inst);
+	if (r) {
+		kfree(vm);
+		return ERR_PTR(r);
+	}
+	vac_copy_sized(&vm->desc, desc);
+	vm->inst = inst;
+	vm->instance = inst->id;
+	vm->number = atomic64_inc_return(&numbers);
+	vm->pid = task_tgid_nr(current);
+	vm->since = ktime_get_real_seconds();
+	INIT_LIST_HEAD(&vm->vfio_link);
+	r = xa_err(xa_store(&vms, vm->number, vm, GFP_KERNEL_ACCOUNT));
+	if (r) {
+		kfree(vm);
+		goto put;
+	}
+	r = vac_sysfs_add_vm(vm);
+	if (!r)
+		return vm;
+	xa_erase(&vms, vm->number);
+	kobject_put(&vm->kobj);
+put:
+	vac_virt_put_vm(inst);
+	return ERR_PTR(r);
+}
+VAC_EXPORT(vac_vm_add);
+
+/**
+ * vac_vm_del() - A VM is gone. Its number stays used.
+ * @vm: the handle; invalid afterwards. It has no vCPU, and VFIO no reference.
+ *
+ * Context: process context; takes vac.lock and cpus_read_lock(); waits for who
+ * reads the VM's files in sysfs.
+ */
+void vac_vm_del(struct vac_vm *vm)
+{
+	struct vac_instance *inst = vm->inst;
+
+	WARN_ON_ONCE(atomic_read(&vm->vcpus) || !list_empty(&vm->vfio_link));
+	xa_erase(&vms, vm->number);
+	kobject_del(&vm->kobj);
+	kobject_put(&vm->kobj);
+	vac_virt_put_vm(inst);
+}
+VAC_EXPORT(vac_vm_del);
+
+/**
+ * vac_vm_on_cpu() - Whose vCPU was loaded last on a CPU.
+ * @cpu: the CPU.
+ * @number: of the VM.
+ * @instance: its instance's number, that of instances/<tag>/number.
+ *
+ * For traces and accounting. Whether the vCPU is loaded still only its instance
+ * knows. Both numbers are of one moment; on another CPU that is over.
+ *
+ * Context: any, NMI included.
+ * Return: false if nobody was loaded there since virtualization was switched on, or
+ * the VM is gone.
+ */
+bool vac_vm_on_cpu(unsigned int cpu, u64 *number, u32 *instance)
+{
+	u64 last = READ_ONCE(per_cpu(vac_cpu.vm, cpu));
+	struct vac_vm *vm;
+
+	rcu_read_lock();
+	vm = last ? xa_load(&vms, last) : NULL;
+	if (vm) {
+		*number = last;
+		*instance = READ_ONCE(vm->instance);
+	}
+	rcu_read_unlock();
+	return vm;
+}
+VAC_EXPORT(vac_vm_on_cpu);
