@@ -30,6 +30,7 @@ static int module_event(struct notifier_block *nb, unsigned long action, void *d
 			continue;
 		pr_err("refused the stock module %s: vac owns virtualization here; to return to it: rmmod the instances, rmmod vac, modprobe %s\n",
 		       mod->name, mod->name);
+		vac_refused(mod->name, "stock-kvm");
 		return notifier_from_errno(-EBUSY);
 	}
 	return NOTIFY_DONE;

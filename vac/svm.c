@@ -356,7 +356,7 @@ static void show(struct seq_file *m, unsigned int cpu)
 const struct vac_vendor vac_vendor_svm = {
 	.name = "amd",
 	.capabilities = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO |
-			VAC_CAP_VFIO,
+			VAC_CAP_VFIO | VAC_CAP_VM | VAC_CAP_CLOSING | VAC_CAP_FLUSH_CONFIRM,
 	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,

@@ -119,6 +119,7 @@ int vac_uret_add(u32 msr)
 		}
 	r = -ENOSPC;
 	if (slot == SLOTS_MAX) {
+		vac_refused("vac", "uret-slots");
 		pr_err("no slot for MSR %#x, all %d are taken\n", msr, SLOTS_MAX);
 		goto unlock;
 	}

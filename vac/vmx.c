@@ -308,7 +308,7 @@ static void show(struct seq_file *m, unsigned int cpu)
 
 const struct vac_vendor vac_vendor_vmx = {
 	.name = "intel",
-	.capabilities = VAC_CAP_VMX | VAC_CAP_VPID | VAC_CAP_VFIO,
+	.capabilities = VAC_CAP_VMX | VAC_CAP_VPID | VAC_CAP_VFIO | VAC_CAP_VM | VAC_CAP_CLOSING,
 	.refuse = refuse,
 	.setup = setup,
 	.teardown = teardown,

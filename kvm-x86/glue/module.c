@@ -74,8 +74,9 @@ static const struct vac_instance_desc desc __initconst = {
 	.size = sizeof(desc),
 	.major = VAC_MAJOR,
 	.minor = VAC_MINOR,
-	.need_svm = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO | VAC_CAP_VFIO,
-	.need_vmx = VAC_CAP_VMX | VAC_CAP_VPID | VAC_CAP_VFIO,
+	.need_svm = VAC_CAP_SVM | VAC_CAP_ASID | VAC_CAP_TSC_RATIO | VAC_CAP_SRSO | VAC_CAP_VFIO |
+		    VAC_CAP_VM | VAC_CAP_CLOSING | VAC_CAP_FLUSH_CONFIRM,
+	.need_vmx = VAC_CAP_VMX | VAC_CAP_VPID | VAC_CAP_VFIO | VAC_CAP_VM | VAC_CAP_CLOSING,
 	.owner = THIS_MODULE,
 	.tag = KVM_INSTANCE_TAG,
 	.snapshot = KVM_INSTANCE_SNAPSHOT,

@@ -14,6 +14,8 @@
 #include <asm/alternative.h>
 #include <asm/cpufeature.h>
 
+#include <vac.h>
+
 #include "halves.h"
 #include "instance.h"
 #include "unmitigated.h"
@@ -70,7 +72,7 @@ static bool __init counts(const struct half *half)
  * that once is enough.
  *
  * Context: process context, from module_init, before anything else.
- * Return: 0, or -EOPNOTSUPP with one line in the log.
+ * Return: 0, or -EPERM with one line in the log.
  */
 int __init kvm_halves_check(void)
 {
@@ -95,5 +97,6 @@ int __init kvm_halves_check(void)
 	       kvm_unmitigated, KVM_INSTANCE_SNAPSHOT,
 	       KVM_UNMITIGATED_COMPARED ? "lacks" :
 	       "did not know when it was built without this kernel's own kvm modules to compare with");
-	return -EOPNOTSUPP;
+	vac_refused(KBUILD_MODNAME, "unmitigated");
+	return -EPERM;
 }

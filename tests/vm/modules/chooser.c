@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
+ * names ("": the default), after "ms" milliseconds, or none, with the error "error".
+ */
+#include <linux/delay.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <vac.h>
+
+static char tag[40];
+module_param_string(tag, tag, sizeof(tag), 0644);
+static int error;
+module_param(error, int, 0644);
+static unsigned int ms;
+module_param(ms, uint, 0644);
+static unsigned int asked;
+module_param(asked, uint, 0444);
+
+static int choose(struct file *file, char *to)
+{
+	asked++;
+	msleep(ms);
+	strim(tag);
+	strscpy(to, tag, VAC_TAG_MAX + 1);
+	return error;
+}
+
+static int __init chooser_init(void)
+{
+	return vac_chooser_register(&(struct vac_chooser_ops){
+		.size = sizeof(struct vac_chooser_ops),
+		.owner = THIS_MODULE,
+		.choose = choose,
+	});
+}
+module_init(chooser_init);
+
+static void __exit chooser_exit(void)
+{
+	vac_chooser_unregister();
+}
+module_exit(chooser_exit);
+
+MODULE_IMPORT_NS(VAC);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("A test's module that chooses the instance");

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm-on-cpu.c - asks vac on each CPU, from a timer's interrupt, whose VM was there last.
+ *
+ * Parameters to read: how often it asked, how often there was a VM, how many CPUs have one by the
+ * last look (here), and how often an answer was older than one before: numbers of VMs that are found
+ * only grow on a CPU where one VM follows another.
+ */
+#include <linux/cpu.h>
+#include <linux/hrtimer.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <vac.h>
+
+static unsigned long asked, found, wrong;
+module_param(asked, ulong, 0444);
+module_param(found, ulong, 0444);
+module_param(wrong, ulong, 0444);
+
+static DEFINE_PER_CPU(struct hrtimer, timer);
+static DEFINE_PER_CPU(u64, last);
+static DEFINE_PER_CPU(bool, is_here);
+
+static int here_get(char *buffer, const struct kernel_param *param)
+{
+	int cpu, n = 0;
+
+	for_each_online_cpu(cpu)
+		n += per_cpu(is_here, cpu);
+	return sysfs_emit(buffer, "%d\n", n);
+}
+
+static const struct kernel_param_ops here_ops = { .get = here_get };
+module_param_cb(here, &here_ops, NULL, 0444);
+
+static enum hrtimer_restart tick(struct hrtimer *t)
+{
+	u32 instance = 0;
+	u64 vm = 0;
+	bool is = vac_vm_on_cpu(smp_processor_id(), &vm, &instance);
+
+	asked++;
+	found += is;
+	wrong += is && (!instance || vm < this_cpu_read(last));
+	this_cpu_write(is_here, is);
+	if (is)
+		this_cpu_write(last, vm);
+	hrtimer_forward_now(t, ns_to_ktime(200 * NSEC_PER_USEC));
+	return HRTIMER_RESTART;
+}
+
+static void start(void *unused)
+{
+	struct hrtimer *t = this_cpu_ptr(&timer);
+
+	hrtimer_init(t, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	t->function = tick;
+	hrtimer_start(t, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL_PINNED);
+}
+
+static int __init probe_init(void)
+{
+	on_each_cpu(start, NULL, 1);
+	return 0;
+}
+module_init(probe_init);
+
+static void __exit probe_exit(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		hrtimer_cancel(per_cpu_ptr(&timer, cpu));
+}
+module_exit(probe_exit);
+
+MODULE_IMPORT_NS(VAC);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("A test's module that asks which VM was on a CPU");
