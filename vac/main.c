@@ -55,18 +55,18 @@ static int __init choose_vendor(void)
 		return -EOPNOTSUPP;
 	}
 	if (firmware_forbids())
-		return -EOPNOTSUPP;
+		return -EPERM;
 	if (boot_cpu_has(X86_FEATURE_SVM)) {
 		vac.vendor = &vac_vendor_svm;
 	} else if (boot_cpu_has(X86_FEATURE_VMX)) {
 		vac.vendor = &vac_vendor_vmx;
 	} else {
 		pr_err("refused: the CPU has neither SVM nor VMX, or the kernel was told not to use it; see /proc/cpuinfo and /proc/cmdline\n");
-		return -EOPNOTSUPP;
+		return -ENODEV;
 	}
 	if (vac_tdx_host()) {
 		pr_err("refused: this is a host for TDX guests, whose use of VMX is not mediated; use the stock kvm, or switch TDX off in the firmware's settings\n");
-		return -EOPNOTSUPP;
+		return -EPFNOSUPPORT;
 	}
 	return 0;
 }

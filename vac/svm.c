@@ -310,7 +310,7 @@ static int cpu_on(void)
 	if (efer & EFER_SVME) {
 		pr_err("SVM is on already on CPU %d: another hypervisor uses it; unload that first\n",
 		       smp_processor_id());
-		return -EBUSY;
+		return -EALREADY;
 	}
 	/*
 	 * A vCPU may come back with an ASID of the time before SVM went off:

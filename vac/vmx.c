@@ -249,7 +249,7 @@ static int cpu_on(void)
 	if (__read_cr4() & X86_CR4_VMXE) {
 		pr_err("VMX is on already on CPU %d: another hypervisor uses it; unload that first\n",
 		       smp_processor_id());
-		return -EBUSY;
+		return -EALREADY;
 	}
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);

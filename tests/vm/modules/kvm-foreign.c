@@ -3,25 +3,20 @@
  * kvm-foreign.c - asks vac for admission in the ways that vac must refuse.
  *
  * The parameter "as" chooses one: major, size, tag, vendor; any other word is its tag. It does
- * not stay loaded: if vac admits it, it leaves again and says so with -ECANCELED. But "older", an
- * instance that was built when the descriptor ended before "unmitigated", is admitted and stays.
+ * not stay loaded: if vac admits it, it leaves again and says so with -ECANCELED.
  */
 #include <linux/err.h>
 #include <linux/module.h>
 
 #include "instance.h"
 
-static struct vac_instance *inst;
-
 static char *as = "major";
 module_param(as, charp, 0);
 
 static int __init foreign_init(void)
 {
-	struct vac_instance_desc desc = {
-		INSTANCE("foreign"),
-		.unmitigated = "more than it says",
-	};
+	struct vac_instance_desc desc = { INSTANCE("foreign") };
+	struct vac_instance *inst;
 	/* No machine has both. */
 	const u64 both = VAC_CAP_SVM | VAC_CAP_VMX;
 
@@ -33,26 +28,16 @@ static int __init foreign_init(void)
 		desc.tag = "Foreign";
 	else if (!strcmp(as, "vendor"))
 		desc.need_svm = both;
-	else if (!strcmp(as, "older"))
-		desc.size = offsetof(struct vac_instance_desc, unmitigated);
 	else
 		desc.tag = as;
 	desc.need_vmx = desc.need_svm;
 	inst = vac_instance_register(&desc);
 	if (IS_ERR(inst))
 		return PTR_ERR(inst);
-	if (!strcmp(as, "older"))
-		return 0;
 	vac_instance_unregister(inst);
 	return -ECANCELED;
 }
 module_init(foreign_init);
-
-static void __exit foreign_exit(void)
-{
-	vac_instance_unregister(inst);
-}
-module_exit(foreign_exit);
 
 MODULE_IMPORT_NS(VAC);
 MODULE_LICENSE("GPL");

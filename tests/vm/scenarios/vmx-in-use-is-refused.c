@@ -56,7 +56,7 @@ static void vac_is_refused(int cpu)
 	need(mod_insert("hold-vmx", params), "somebody takes VMX on CPU %d", cpu);
 	vmx_is(cpu == 0, cpu == 1, "then");
 	need(klog_mark(&log), "the kernel log is marked");
-	ok_refused(mod_insert("vac", ""), EBUSY, "vac does not load");
+	ok_refused(mod_insert("vac", ""), EALREADY, "vac does not load");
 	says_once(&log, words);
 	ok(!sys_there(VAC) && !sys_there("/dev/kvm") && !mod_loaded("vac"),
 	   "it leaves nothing");
@@ -80,7 +80,7 @@ static void vm_is_refused(void)
 	need(load_instance("a"), "instance a loads");
 	need(mod_insert("hold-vmx", "cpu=1"), "somebody takes VMX on CPU 1");
 	need(klog_mark(&log), "the kernel log is marked");
-	ok_refused(vm_create(&vm, device_of("a"), 0), EBUSY, "a VM is refused");
+	ok_refused(vm_create(&vm, device_of("a"), 0), EIO, "a VM is refused");
 	says_once(&log, "vac: VMX on already CPU 1");
 	vmx_is(0, 1, "as before");
 	ok_is(vac_number("enabled"), 0, "vac has it on nowhere");
