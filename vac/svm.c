@@ -203,7 +203,7 @@ static int refuse(void)
 	if (!cpumask_empty(on)) {
 		pr_err("refused: SVM is on already (CPU %*pbl): another hypervisor uses it; unload that first\n",
 		       cpumask_pr_args(on));
-		r = -EBUSY;
+		r = -EALREADY;
 	}
 	free_cpumask_var(on);
 	return r;
@@ -310,7 +310,7 @@ static int cpu_on(void)
 	if (efer & EFER_SVME) {
 		pr_err("SVM is on already on CPU %d: another hypervisor uses it; unload that first\n",
 		       smp_processor_id());
-		return -EALREADY;
+		return -EBUSY;
 	}
 	/*
 	 * A vCPU may come back with an ASID of the time before SVM went off:

@@ -193,7 +193,7 @@ static int refuse(void)
 	if (!cpumask_empty(on)) {
 		pr_err("refused: VMX is on already (CPU %*pbl): another hypervisor uses it; unload that first\n",
 		       cpumask_pr_args(on));
-		r = -EBUSY;
+		r = -EALREADY;
 	}
 	free_cpumask_var(on);
 	return r;
@@ -249,7 +249,7 @@ static int cpu_on(void)
 	if (__read_cr4() & X86_CR4_VMXE) {
 		pr_err("VMX is on already on CPU %d: another hypervisor uses it; unload that first\n",
 		       smp_processor_id());
-		return -EALREADY;
+		return -EBUSY;
 	}
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);

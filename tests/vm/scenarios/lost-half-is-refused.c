@@ -2,8 +2,7 @@
 /*
  * Claim: an instance whose KVM lacks its half of a mitigation that sysfs reports is refused with
  * one line that names it and the way out (hazard 25). With allow_unmitigated=1 it loads, says so
- * once, and /sys/kernel/vac shows what it lacks; an instance that lacks nothing shows "none", one
- * that was built before there was this file shows "unknown".
+ * once, and /sys/kernel/vac shows what it lacks; an instance that lacks nothing shows "none".
  *
  * In this folder kvm-a.ko is the newest KVM without what fills the return stack buffer after a VM
  * exit (tests/vm/lose-half).
