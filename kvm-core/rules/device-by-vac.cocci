@@ -28,9 +28,9 @@ expression r;
  r = misc_register@hit(&kvm_dev);
  if (r) { ... }
 + r = vac_device_add(kvm_vac, &(struct vac_device_ops){
-+ 		.size = sizeof(struct vac_device_ops),
-+ 		.fops = &kvm_chardev_ops,
-+ 	});
++ 	.size = sizeof(struct vac_device_ops),
++ 	.fops = &kvm_chardev_ops,
++ });
 + if (r) {
 + 	misc_deregister(&kvm_dev);
 + 	goto err_register;

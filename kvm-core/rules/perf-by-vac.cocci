@@ -10,11 +10,11 @@ position hit;
 @@
 - perf_register_guest_info_callbacks@hit(&kvm_guest_cbs)
 + vac_perf_register(kvm_vac, &(struct vac_perf_ops){
-+		.size = sizeof(struct vac_perf_ops),
-+		.state = kvm_guest_cbs.state,
-+		.get_ip = kvm_guest_cbs.get_ip,
-+		.pt_intr = kvm_guest_cbs.handle_intel_pt_intr,
-+	})
++ 	.size = sizeof(struct vac_perf_ops),
++ 	.state = kvm_guest_cbs.state,
++ 	.get_ip = kvm_guest_cbs.get_ip,
++ 	.pt_intr = kvm_guest_cbs.handle_intel_pt_intr,
++ })
 
 @del_callbacks@
 position hit;

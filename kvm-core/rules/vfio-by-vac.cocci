@@ -14,10 +14,10 @@ identifier dev, kv, ret;
  {
  	...
 + 	ret = vac_vfio_add(dev->kvm->arch.vac_vm, &(struct vac_vfio_ops){
-+ 			.size = sizeof(struct vac_vfio_ops),
-+ 			.get = kvm_get_kvm_safe,
-+ 			.put = kvm_put_kvm,
-+ 		});
++ 	.size = sizeof(struct vac_vfio_ops),
++ 	.get = kvm_get_kvm_safe,
++ 	.put = kvm_put_kvm,
++ });
 + 	if (ret)
 + 		goto out_fput;
  	mutex_lock@hit(&kv->lock);

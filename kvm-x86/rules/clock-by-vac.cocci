@@ -10,10 +10,10 @@ expression name, up, down;
 @@
 - cpuhp_setup_state@hit(CPUHP_AP_X86_KVM_CLK_ONLINE, name, up, down);
 + vac_clock_register(kvm_vac, &(struct vac_clock_ops){
-+ 		.size = sizeof(struct vac_clock_ops),
-+ 		.online = up,
-+ 		.offline = down,
-+ 	});
++ 	.size = sizeof(struct vac_clock_ops),
++ 	.online = up,
++ 	.offline = down,
++ });
 
 @del_hook@
 position hit;

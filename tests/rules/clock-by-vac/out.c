@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 static void start(void)
 {
-	vac_clock_register(kvm_vac, cpu_up, cpu_down);
+	vac_clock_register(kvm_vac, &(struct vac_clock_ops){
+			.size = sizeof(struct vac_clock_ops),
+			.online = cpu_up,
+			.offline = cpu_down,
+		});
 	cpuhp_setup_state(CPUHP_AP_OTHER_ONLINE, "other", cpu_up, cpu_down);
 }
 

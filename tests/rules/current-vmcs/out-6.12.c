@@ -3,7 +3,7 @@ void noinline vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
 
 static noinline void vac_vmx_switch(struct kvm_vcpu *vcpu, int cpu)
 {
-	vac_vcpu_switch(kvm_vac, vcpu->arch.vac_vcpu);
+	vac_vcpu_switch(vcpu->kvm->arch.vac_vm, vcpu->arch.vac_vcpu);
 	this_cpu_write(current_vmcs, NULL);
 	vmx_vcpu_load(vcpu, cpu);
 }

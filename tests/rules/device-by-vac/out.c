@@ -30,7 +30,10 @@ static int start(void)
 		log(r);
 		goto err_register;
 	}
-	r = vac_device_add(kvm_vac, &kvm_chardev_ops);
+	r = vac_device_add(kvm_vac, &(struct vac_device_ops){
+			.size = sizeof(struct vac_device_ops),
+			.fops = &kvm_chardev_ops,
+		});
 	if (r) {
 		misc_deregister(&kvm_dev);
 		goto err_register;

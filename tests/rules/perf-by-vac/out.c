@@ -2,8 +2,12 @@
 static void start(struct perf_guest_info_callbacks *mine)
 {
 	kvm_guest_cbs.handle_intel_pt_intr = mine->handle_intel_pt_intr;
-	vac_perf_register(kvm_vac, kvm_guest_cbs.state, kvm_guest_cbs.get_ip,
-			  kvm_guest_cbs.handle_intel_pt_intr);
+	vac_perf_register(kvm_vac, &(struct vac_perf_ops){
+			.size = sizeof(struct vac_perf_ops),
+			.state = kvm_guest_cbs.state,
+			.get_ip = kvm_guest_cbs.get_ip,
+			.pt_intr = kvm_guest_cbs.handle_intel_pt_intr,
+		});
 }
 
 static void stop(void)

@@ -5,7 +5,7 @@ static noinline void vac_svm_switch(struct kvm_vcpu *vcpu, int cpu)
 {
 	struct svm_cpu_data *sd = per_cpu_ptr(&svm_data, cpu);
 
-	if (vac_vcpu_switch(kvm_vac, vcpu->arch.vac_vcpu) == VAC_LAST_OTHER)
+	if (vac_vcpu_switch(vcpu->kvm->arch.vac_vm, vcpu->arch.vac_vcpu) != VAC_LAST_INSTANCE)
 		sd->asid_generation = vac_svm_asid_generation();
 	sd->current_vmcb = NULL;
 	svm_vcpu_load(vcpu, cpu);

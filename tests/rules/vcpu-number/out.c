@@ -7,7 +7,7 @@ int kvm_arch_vcpu_create(struct kvm_vcpu *vcpu)
 	if (r)
 		goto fail;
 
-	vcpu->arch.vac_vcpu = vac_vcpu_add(kvm_vac);
+	vcpu->arch.vac_vcpu = vac_vcpu_add(vcpu->kvm->arch.vac_vm);
 	vcpu_load(vcpu);
 	first(vcpu);
 	vcpu_put(vcpu);
@@ -25,7 +25,7 @@ void kvm_arch_vcpu_destroy(struct kvm_vcpu *vcpu)
 	index = lock();
 	undo(vcpu);
 	unlock(index);
-	vac_vcpu_del(kvm_vac);
+	vac_vcpu_del(vcpu->kvm->arch.vac_vm);
 }
 
 /* Near misses: what else is done to a vCPU. */

@@ -14,7 +14,11 @@ static int kvm_vfio_file_add(struct kvm_device *dev, unsigned int fd)
 		goto out_fput;
 	}
 
-	ret = vac_vfio_add(kvm_vac, dev->kvm, kvm_get_kvm_safe, kvm_put_kvm);
+	ret = vac_vfio_add(dev->kvm->arch.vac_vm, &(struct vac_vfio_ops){
+			.size = sizeof(struct vac_vfio_ops),
+			.get = kvm_get_kvm_safe,
+			.put = kvm_put_kvm,
+		});
 	if (ret)
 		goto out_fput;
 	mutex_lock(&kv->lock);
@@ -53,7 +57,7 @@ static void kvm_vfio_release(struct kvm_device *dev)
 		list_del(&kvf->node);
 		kfree(kvf);
 	}
-	vac_vfio_del(kvm_vac, dev->kvm);
+	vac_vfio_del(dev->kvm->arch.vac_vm);
 	kfree(kv);
 	kfree(dev);
 }

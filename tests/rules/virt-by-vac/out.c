@@ -4,16 +4,6 @@ static DEFINE_RAW_SPINLOCK(other_lock);
 static cpumask_var_t cpus_other;
 static int other_count;
 
-static void hardware_disable_all(void)
-{
-	vac_virt_put(kvm_vac);
-}
-
-static int hardware_enable_all(void)
-{
-	return vac_virt_get(kvm_vac);
-}
-
 /* Near misses: other people's callbacks, masks, hooks and hotplug states. */
 static struct syscore_ops other_ops = {
 	.suspend = other_suspend,
