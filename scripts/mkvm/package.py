@@ -9,14 +9,14 @@ from . import digest, house, names, objects, tree
 TEMPLATES = Path(__file__).resolve().parent / "package"
 
 
-def glue_files():
-    """Our own C, by its path in the package."""
+def glue_files(interface):
+    """Our own C, by its path in the package; vac's header is in the folder interface."""
     files = {}
     for folder, place in house.GLUE_FOLDERS.items():
         for name, content in tree.read(house.ROOT / folder).items():
             if name.endswith((".c", ".h", ".S")):
                 files[f"{place}/{name}"] = content
-    for name, content in tree.read(house.ROOT / house.VAC_HEADERS).items():
+    for name, content in tree.read(interface).items():
         if name.endswith(".h"):
             files[f"vac/{name}"] = content
     return files

@@ -6,8 +6,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import (audit, cocci, digest, edit, gate, halves, origin, package, pins, private, survival,
-               tree, units)
+from . import (audit, cocci, digest, edit, gate, halves, house, origin, package, pins, private,
+               survival, tree, units)
 from . import tag as tags
 from .failure import Refused
 from .manifest import Manifest
@@ -19,10 +19,12 @@ from .store import Store
 WORKERS = 2
 
 
-def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKERS, gated=True):
+def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKERS, gated=True,
+            interface=house.ROOT / house.VAC_HEADERS):
     """Make the package kvm-<tag>-<version> below out; return its folder.
 
-    Only a naive instance, which lacks a rule, is made without the gate.
+    Only a naive instance, which lacks a rule, is made without the gate. The folder interface has
+    vac's header.
     """
     tags.check(tag)
     snapshot = Snapshot(folder)
@@ -36,7 +38,7 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
         pins.check(touched, snapshot, store)
         survive(patches, snapshot, rules, plan, result, store, workers)
     used = plan.used
-    glue = package.glue_files()
+    glue = package.glue_files(interface)
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
                                    digest.of_tree(glue))
     renamed, kept = private.choose(result, store)
