@@ -91,6 +91,27 @@ static struct vac_instance *find(const char *tag)
 	return NULL;
 }
 
+/* Out of the list, and out of every CPU's sight. Its last vCPU is gone. */
+static void leave(struct vac_instance *inst)
+{
+	unsigned int cpu;
+
+	mutex_lock(&vac.lock);
+	WARN_ON_ONCE(inst->users || inst->device.fops || inst->srso_vms ||
+		     atomic_read(&inst->vcpus) || atomic_read(&inst->vpids));
+	cpus_read_lock();
+	list_del_rcu(&inst->link);
+	cpus_read_unlock();
+	/*
+	 * No CPU writes this pointer again; one that meanwhile loads a vCPU of another instance
+	 * writes that one's.
+	 */
+	for_each_possible_cpu(cpu)
+		cmpxchg(&per_cpu(vac_cpu.asked, cpu), inst, NULL);
+	mutex_unlock(&vac.lock);
+	synchronize_rcu();
+}
+
 /**
  * vac_instance_register() - Admit an instance.
  * @desc: what it is; copied, but its strings and functions must stay.
@@ -125,37 +146,36 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	inst = kzalloc(sizeof(*inst), GFP_KERNEL);
 	if (!inst)
 		return ERR_PTR(-ENOMEM);
+	vac_sysfs_prepare(inst);	/* from here kobject_put() frees it */
 	vac_copy_sized(&inst->desc, desc);
-
-	mutex_lock(&vac.lock);
-	if (find(desc->tag)) {
-		pr_err("refused %s: an instance with the tag %s is loaded; choose another tag\n",
-		       module_name(desc->owner), desc->tag);
-		vac_refused(module_name(desc->owner), "tag-taken");
-		kfree(inst);
-		r = -EEXIST;
-		goto unlock;
-	}
-	inst->id = ++ids;
-	r = vac_sysfs_add(inst);	/* from here kobject_put() frees it */
-	if (r)
-		goto unlock;
 	r = -ENOMEM;
 	if (!zalloc_cpumask_var(&inst->cpus, GFP_KERNEL))
 		goto put;
 	inst->asids = alloc_percpu(u64);
 	if (!inst->asids)
 		goto put;
+
+	mutex_lock(&vac.lock);
+	if (find(desc->tag)) {
+		mutex_unlock(&vac.lock);
+		pr_err("refused %s: an instance with the tag %s is loaded; choose another tag\n",
+		       module_name(desc->owner), desc->tag);
+		vac_refused(module_name(desc->owner), "tag-taken");
+		r = -EEXIST;
+		goto put;
+	}
+	inst->id = ++ids;
 	cpus_read_lock();
 	list_add_tail_rcu(&inst->link, &vac.instances);
 	cpus_read_unlock();
 	mutex_unlock(&vac.lock);
-	return inst;
-
+	/* Not under vac.lock, which who writes to one of its files takes. */
+	r = vac_sysfs_add(inst);
+	if (!r)
+		return inst;
+	leave(inst);
 put:
 	kobject_put(&inst->kobj);
-unlock:
-	mutex_unlock(&vac.lock);
 	return ERR_PTR(r);
 }
 VAC_EXPORT(vac_instance_register);
@@ -169,26 +189,13 @@ VAC_EXPORT(vac_instance_register);
  * cpus_read_lock(), and synchronize_rcu() waits for every IRQ and NMI that saw
  * it, and for every crash or suspend path that walks the list.
  *
- * Context: process context; takes vac.lock; sleeps for a grace period.
+ * Context: process context; takes vac.lock; waits for who reads or writes its files in
+ * sysfs, and sleeps for a grace period.
  */
 void vac_instance_unregister(struct vac_instance *inst)
 {
-	unsigned int cpu;
-
-	mutex_lock(&vac.lock);
-	WARN_ON_ONCE(inst->users || inst->device.fops || inst->srso_vms ||
-		     atomic_read(&inst->vcpus) || atomic_read(&inst->vpids));
-	cpus_read_lock();
-	list_del_rcu(&inst->link);
-	cpus_read_unlock();
-	/*
-	 * Its last vCPU is gone, so no CPU writes this pointer again; one that
-	 * meanwhile loads a vCPU of another instance writes that one's.
-	 */
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(vac_cpu.asked, cpu), inst, NULL);
-	mutex_unlock(&vac.lock);
-	synchronize_rcu();
+	kobject_del(&inst->kobj);	/* first: the tag is free when the list is without it */
+	leave(inst);
 	kobject_put(&inst->kobj);
 }
 VAC_EXPORT(vac_instance_unregister);

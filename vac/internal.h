@@ -3,11 +3,17 @@
  * internal.h - what the files of vac share; no instance sees it.
  *
  * Locks, outermost first:
- *   vac.lock (mutex)      instances, users, default; process context only
+ *   chooser.c's (mutex)   who chooses; a call to the chooser is under SRCU, and no lock of vac's
+ *   vac.lock (mutex)      instances, users, default, closed; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
  *   srso.lock (mutex)     a leaf, see srso.c
  *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
+ *   refused.c's (spinlock) a leaf
+ *   the xarray of VMs     a leaf; it is read under RCU
+ * The kernel's around them: misc_mtx outside of all at an open of /dev/kvm; what it takes for a file
+ * of sysfs that is read or written is outside of vac.lock, so no folder there is removed under that.
+ * A VM is freed a grace period after vac_vm_del(), since an NMI may be looking (vm.c).
  * What runs with interrupts or preemption off takes none of them: IPIs, hotplug callbacks, suspend,
  * vCPU load, the way to user space, NMI and crash paths. On a PREEMPT_RT kernel a spinlock_t sleeps
  * as a mutex does, so both kinds are for process context, and vac has no raw_spinlock_t.
@@ -157,6 +163,7 @@ int vac_stock_init(void);
 void vac_stock_exit(void);
 int vac_sysfs_init(void);
 void vac_sysfs_exit(void);
+void vac_sysfs_prepare(struct vac_instance *inst);
 int vac_sysfs_add(struct vac_instance *inst);
 int vac_sysfs_add_vm(struct vac_vm *vm);
 int vac_virt_get_vm(struct vac_instance *inst);

@@ -248,24 +248,29 @@ static struct kobj_type instance_type = {
 };
 
 /**
- * vac_sysfs_add() - Show an instance under /sys/kernel/vac/instances.
- * @inst: zeroed but for desc and id; from here on kobject_put() ends it,
- *	whatever this returns, and removes what is shown.
+ * vac_sysfs_prepare() - From here on kobject_put() frees an instance, and removes what is shown.
+ * @inst: zeroed.
  *
- * Context: process context, under vac.lock.
- * Return: 0 or -errno; on error @inst is gone already.
+ * Context: any.
+ */
+void vac_sysfs_prepare(struct vac_instance *inst)
+{
+	kobject_init(&inst->kobj, &instance_type);
+	inst->kobj.kset = instances;
+}
+
+/**
+ * vac_sysfs_add() - Show an instance under /sys/kernel/vac/instances.
+ * @inst: complete.
+ *
+ * Context: process context, not under vac.lock, which who writes to a file takes.
+ * Return: 0 or -errno.
  */
 int vac_sysfs_add(struct vac_instance *inst)
 {
-	int r;
+	int r = kobject_add(&inst->kobj, NULL, "%s", inst->desc.tag);
 
-	inst->kobj.kset = instances;
-	r = kobject_init_and_add(&inst->kobj, &instance_type, NULL, "%s", inst->desc.tag);
-	if (!r)
-		r = sysfs_create_files(&inst->kobj, instance_attrs);
-	if (r)
-		kobject_put(&inst->kobj);
-	return r;
+	return r ?: sysfs_create_files(&inst->kobj, instance_attrs);
 }
 
 struct vm_attribute {
