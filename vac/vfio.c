@@ -188,7 +188,7 @@ void vac_vfio_show(struct seq_file *m)
 
 	spin_lock(&vfio.lock);
 	list_for_each_entry(vm, &vfio.vms, vfio_link)
-		seq_printf(m, "instance=%s vm=%llu added=%d references=%u\n",
-			   vm->inst->desc.tag, vm->number, vm->vfio_added, vm->vfio_references);
+		seq_printf(m, "instance=%s added=%d references=%u\n", vm->inst->desc.tag,
+			   vm->vfio_added, vm->vfio_references);
 	spin_unlock(&vfio.lock);
 }
