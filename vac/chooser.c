@@ -42,8 +42,7 @@ int vac_chooser_register(const struct vac_chooser_ops *from)
 {
 	int r = 0;
 
-	if (WARN_ON_ONCE(from->size < offsetofend(struct vac_chooser_ops, choose) ||
-			 !from->owner || !from->choose))
+	if (WARN_ON_ONCE(!vac_is_whole(from, choose) || !from->owner || !from->choose))
 		return -EINVAL;
 	mutex_lock(&lock);
 	if (rcu_access_pointer(chooser)) {
@@ -62,16 +61,19 @@ int vac_chooser_register(const struct vac_chooser_ops *from)
 VAC_EXPORT(vac_chooser_register);
 
 /**
- * vac_chooser_unregister() - The reverse, by who has registered.
+ * vac_chooser_unregister() - The reverse, by who has registered; of another nothing happens.
+ * @from: as it was registered.
  *
  * Context: process context; waits for calls that are under way; not from choose().
  */
-void vac_chooser_unregister(void)
+void vac_chooser_unregister(const struct vac_chooser_ops *from)
 {
 	mutex_lock(&lock);
-	rcu_assign_pointer(chooser, NULL);
-	set_name("none");
-	synchronize_srcu(&chooser_srcu);
+	if (rcu_access_pointer(chooser) && ops.owner == from->owner) {
+		rcu_assign_pointer(chooser, NULL);
+		set_name("none");
+		synchronize_srcu(&chooser_srcu);
+	}
 	mutex_unlock(&lock);
 }
 VAC_EXPORT(vac_chooser_unregister);
@@ -89,7 +91,6 @@ int vac_chooser_ask(struct file *file, char *tag)
 	const struct vac_chooser_ops *c;
 	int index, r = 0;
 
-	*tag = '\0';
 	index = srcu_read_lock(&chooser_srcu);
 	c = srcu_dereference(chooser, &chooser_srcu);
 	if (c)

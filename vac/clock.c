@@ -49,10 +49,12 @@ static void clock_online_ipi(void *data)
  * @ops: how; copied. Its online() is called now, once on each CPU that is there.
  *
  * Context: process context; takes cpus_read_lock().
- * Return: 0.
+ * Return: 0, or -EINVAL where something is missing in @ops.
  */
 int vac_clock_register(struct vac_instance *inst, const struct vac_clock_ops *ops)
 {
+	if (WARN_ON_ONCE(!vac_is_whole(ops, offline) || !ops->online || !ops->offline))
+		return -EINVAL;
 	cpus_read_lock();
 	vac_copy_sized(&inst->clock, ops);
 	/*

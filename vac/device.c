@@ -45,7 +45,7 @@ static int device_open(struct inode *inode, struct file *file)
 {
 	const struct file_operations *fops = NULL;
 	const struct vac_instance *inst;
-	char tag[VAC_TAG_MAX + 1];
+	char tag[VAC_TAG_MAX + 1] = "";
 	int r = vac_chooser_ask(file, tag);
 
 	if (r) {
@@ -126,7 +126,7 @@ static bool others_there(const struct vac_instance *inst)
  */
 int vac_device_add(struct vac_instance *inst, const struct vac_device_ops *ops)
 {
-	if (WARN_ON_ONCE(!ops->fops || !ops->fops->owner))
+	if (WARN_ON_ONCE(!vac_is_whole(ops, fops) || !ops->fops || !ops->fops->owner))
 		return -EINVAL;
 	mutex_lock(&vac.lock);
 	vac_copy_sized(&inst->device, ops);

@@ -81,6 +81,76 @@ static int check_vendor(const struct vac_instance_desc *desc)
 	return -EOPNOTSUPP;
 }
 
+/* A tag whose instance gets no VM. It stays one while the instance is not loaded. */
+struct closed_tag {
+	struct list_head link;		/* vac.closed */
+	char tag[VAC_TAG_MAX + 1];
+};
+
+static char *closed_tags = "";
+module_param_named(closed, closed_tags, charp, 0444);
+MODULE_PARM_DESC(closed, "tags whose instances are closed from the beginning: a,b,...");
+
+/* Under vac.lock. */
+static struct closed_tag *find_closed(const char *tag)
+{
+	struct closed_tag *closed;
+
+	list_for_each_entry(closed, &vac.closed, link)
+		if (!strcmp(closed->tag, tag))
+			return closed;
+	return NULL;
+}
+
+/* Under vac.lock, or before anybody could take it. */
+static int close_tag(const char *tag)
+{
+	struct closed_tag *closed;
+
+	if (find_closed(tag))
+		return 0;
+	closed = kzalloc(sizeof(*closed), GFP_KERNEL);
+	if (!closed)
+		return -ENOMEM;
+	strscpy(closed->tag, tag, sizeof(closed->tag));
+	list_add(&closed->link, &vac.closed);
+	return 0;
+}
+
+static void open_tag(const char *tag)
+{
+	struct closed_tag *closed = find_closed(tag);
+
+	if (closed) {
+		list_del(&closed->link);
+		kfree(closed);
+	}
+}
+
+/**
+ * vac_instance_close() - Let an instance make no VM any more, or let it again.
+ * @inst: the instance; its tag stays closed when it is loaded again.
+ * @closed: which of the two.
+ *
+ * Context: process context; takes vac.lock. When it returns each VM of the instance is
+ * in sysfs, and no other comes.
+ * Return: 0 or -ENOMEM: nothing changed.
+ */
+int vac_instance_close(struct vac_instance *inst, bool closed)
+{
+	int r = 0;
+
+	mutex_lock(&vac.lock);
+	if (closed)
+		r = close_tag(inst->desc.tag);
+	else
+		open_tag(inst->desc.tag);
+	if (!r)
+		WRITE_ONCE(inst->closed, closed);
+	mutex_unlock(&vac.lock);
+	return r;
+}
+
 static struct vac_instance *find(const char *tag)
 {
 	struct vac_instance *inst;
@@ -165,6 +235,7 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 		goto put;
 	}
 	inst->id = ++ids;
+	inst->closed = find_closed(desc->tag);
 	cpus_read_lock();
 	list_add_tail_rcu(&inst->link, &vac.instances);
 	cpus_read_unlock();
@@ -199,3 +270,27 @@ void vac_instance_unregister(struct vac_instance *inst)
 	kobject_put(&inst->kobj);
 }
 VAC_EXPORT(vac_instance_unregister);
+
+int __init vac_instance_init(void)
+{
+	char *words = kstrdup(closed_tags, GFP_KERNEL), *rest = words, *tag;
+	int r = words ? 0 : -ENOMEM;
+
+	while (!r && (tag = strsep(&rest, ",")))
+		if (*tag)
+			r = tag_is_good(tag) ? close_tag(tag) : -EINVAL;
+	kfree(words);
+	if (r == -EINVAL)
+		pr_err("refused: closed=%s is no list of tags: closed=TAG,TAG\n", closed_tags);
+	if (r)
+		vac_instance_exit();
+	return r;
+}
+
+void vac_instance_exit(void)
+{
+	struct closed_tag *closed, *next;
+
+	list_for_each_entry_safe(closed, next, &vac.closed, link)
+		open_tag(closed->tag);
+}

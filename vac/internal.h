@@ -30,6 +30,7 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -82,6 +83,9 @@ struct vac_vm {
 	unsigned int vfio_references;
 };
 #endif
+
+/* The struct of which @from points to has all that it had in 1.0, up to @last. */
+#define vac_is_whole(from, last)	((from)->size >= offsetofend(typeof(*(from)), last))
 
 /* What an instance passes, as vac knows it: shorter or longer, by the size in its first member. */
 #define vac_copy_sized(to, from)							\
@@ -138,6 +142,7 @@ struct vac {
 	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
+	struct list_head closed;		/* tags of closed instances, loaded or not; under lock */
 	char chosen[VAC_TAG_MAX + 1];		/* tag or "none", as written last; under lock */
 	unsigned int users;			/* of virtualization, of all instances; under lock */
 	const struct vac_vendor *vendor;
@@ -147,6 +152,9 @@ extern struct vac vac;
 extern const struct vac_vendor vac_vendor_svm;
 extern const struct vac_vendor vac_vendor_vmx;
 
+int vac_instance_init(void);
+void vac_instance_exit(void);
+int vac_instance_close(struct vac_instance *inst, bool closed);
 int vac_device_init(void);
 void vac_device_exit(void);
 int vac_device_choose(const char *word);

@@ -14,6 +14,7 @@
 struct vac vac = {
 	.lock = __MUTEX_INITIALIZER(vac.lock),
 	.instances = LIST_HEAD_INIT(vac.instances),
+	.closed = LIST_HEAD_INIT(vac.closed),
 };
 
 #define VMX_IN_CPUID	BIT(5)	/* leaf 1, ECX */
@@ -82,12 +83,15 @@ static int __init vac_init(void)
 	r = vac_stock_init();
 	if (r)
 		return r;
+	r = vac_instance_init();
+	if (r)
+		goto err_stock;
 	r = vac.vendor->refuse();
 	if (r)
-		goto err_stock;
+		goto err_instance;
 	r = vac.vendor->setup();
 	if (r)
-		goto err_stock;
+		goto err_instance;
 	r = vac_virt_init();
 	if (r)
 		goto err_vendor;
@@ -117,6 +121,8 @@ err_virt:
 	vac_virt_exit();
 err_vendor:
 	vac.vendor->teardown();
+err_instance:
+	vac_instance_exit();
 err_stock:
 	vac_stock_exit();
 	return r;
@@ -135,6 +141,7 @@ static void __exit vac_exit(void)
 	vac_clock_exit();
 	vac_virt_exit();
 	vac.vendor->teardown();
+	vac_instance_exit();
 	vac_stock_exit();
 }
 

@@ -50,10 +50,14 @@ static struct perf_guest_info_callbacks callbacks = {
  * @ops: how; copied.
  *
  * Context: process context, before the first vCPU: no NMI asks yet.
+ * Return: 0, or -EINVAL where something is missing in @ops.
  */
-void vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops)
+int vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops)
 {
+	if (WARN_ON_ONCE(!vac_is_whole(ops, pt_intr)))
+		return -EINVAL;
 	vac_copy_sized(&inst->perf, ops);
+	return 0;
 }
 VAC_EXPORT(vac_perf_register);
 

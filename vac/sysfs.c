@@ -189,7 +189,6 @@ static ssize_t instance_closed_show(struct vac_instance *inst, char *buf)
 	return sysfs_emit(buf, "%d\n", READ_ONCE(inst->closed));
 }
 
-/* When the write returns no VM is being made any more by who was let in before. */
 static ssize_t instance_closed_store(struct vac_instance *inst, const char *buf, size_t count)
 {
 	bool closed;
@@ -197,10 +196,8 @@ static ssize_t instance_closed_store(struct vac_instance *inst, const char *buf,
 
 	if (r)
 		return r;
-	mutex_lock(&vac.lock);
-	WRITE_ONCE(inst->closed, closed);
-	mutex_unlock(&vac.lock);
-	return count;
+	r = vac_instance_close(inst, closed);
+	return r ?: count;
 }
 
 static const struct instance_attribute instance_closed = {
@@ -278,17 +275,19 @@ struct vm_attribute {
 	ssize_t (*show)(struct vac_vm *vm, char *buf);
 };
 
-#define VM_ATTR(_name, _format, ...)							\
+#define VM_ATTR(_name, _mode, _format, ...)						\
 static ssize_t vm_##_name##_show(struct vac_vm *vm, char *buf)				\
 {											\
 	return sysfs_emit(buf, _format "\n", __VA_ARGS__);				\
 }											\
-static const struct vm_attribute vm_##_name = { { .name = #_name, .mode = 0444 }, vm_##_name##_show }
+static const struct vm_attribute vm_##_name =						\
+	{ { .name = #_name, .mode = _mode }, vm_##_name##_show }
 
-VM_ATTR(instance, "%s", vm->inst->desc.tag);
-VM_ATTR(pid, "%d", vm->pid);
-VM_ATTR(vcpus, "%d", atomic_read(&vm->vcpus));
-VM_ATTR(since, "%lld", vm->since);
+VM_ATTR(instance, 0444, "%s", vm->inst->desc.tag);
+/* A number of the machine, which a container need not see. */
+VM_ATTR(pid, 0400, "%d", vm->pid);
+VM_ATTR(vcpus, 0444, "%d", atomic_read(&vm->vcpus));
+VM_ATTR(since, 0444, "%lld", vm->since);
 
 static struct attribute *vm_attrs[] = {
 	(struct attribute *)&vm_instance.attr, (struct attribute *)&vm_pid.attr,
@@ -351,7 +350,6 @@ put:
 	return r;
 }
 
-/* No VM is left, but perhaps one whose grace period is not over: its release() is vac's code. */
 void vac_sysfs_exit(void)
 {
 	kobject_put(vms);

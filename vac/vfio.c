@@ -68,12 +68,15 @@ static bool add_again(struct vac_vm *vm)
  * @ops: how references to it are taken and dropped; copied.
  *
  * Context: process context; may load vac-vfio.ko.
- * Return: 0, or -ENOENT with one line in the log if vac-vfio.ko is not there.
+ * Return: 0, -ENOENT with one line in the log if vac-vfio.ko is not there, or -EINVAL where
+ * something is missing in @ops.
  */
 int vac_vfio_add(struct vac_vm *vm, const struct vac_vfio_ops *ops)
 {
 	bool known;
 
+	if (WARN_ON_ONCE(!vac_is_whole(ops, put) || !ops->get || !ops->put))
+		return -EINVAL;
 	spin_lock(&vfio.lock);
 	known = add_again(vm);
 	spin_unlock(&vfio.lock);

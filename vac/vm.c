@@ -29,7 +29,7 @@ static DEFINE_XARRAY(vms);
  * Context: process context of who makes it; takes vac.lock and cpus_read_lock().
  * Return: a handle, or ERR_PTR: -ESHUTDOWN (the instance is closed), -EBUSY (the
  * machine goes down), -EIO (a CPU could not be switched on), each with one line in
- * the log, or -ENOMEM.
+ * the log; -ENOMEM; or -EINVAL where something is missing in @desc.
  */
 struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *desc)
 {
@@ -37,14 +37,11 @@ struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *d
 	struct vac_vm *vm;
 	int r;
 
+	if (WARN_ON_ONCE(!vac_is_whole(desc, kvm)))
+		return ERR_PTR(-EINVAL);
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
-	r = vac_virt_get_vm(inst);
-	if (r) {
-		kfree(vm);
-		return ERR_PTR(r);
-	}
 	vac_copy_sized(&vm->desc, desc);
 	vm->inst = inst;
 	vm->instance = inst->id;
@@ -52,18 +49,20 @@ struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *d
 	vm->pid = task_tgid_nr(current);
 	vm->since = ktime_get_real_seconds();
 	INIT_LIST_HEAD(&vm->vfio_link);
-	r = xa_err(xa_store(&vms, vm->number, vm, GFP_KERNEL_ACCOUNT));
-	if (r) {
-		kfree(vm);
-		goto put;
-	}
 	r = vac_sysfs_add_vm(vm);
+	if (r)
+		goto put;
+	r = xa_err(xa_store(&vms, vm->number, vm, GFP_KERNEL_ACCOUNT));
+	if (r)
+		goto put;
+	/* Last: who closes an instance and then looks sees each VM that still came to be. */
+	r = vac_virt_get_vm(inst);
 	if (!r)
 		return vm;
 	xa_erase(&vms, vm->number);
-	kobject_put(&vm->kobj);
 put:
-	vac_virt_put_vm(inst);
+	kobject_del(&vm->kobj);
+	kobject_put(&vm->kobj);
 	return ERR_PTR(r);
 }
 VAC_EXPORT(vac_vm_add);
@@ -94,10 +93,11 @@ VAC_EXPORT(vac_vm_del);
  * @instance: its instance's number, that of instances/<tag>/number.
  *
  * For traces and accounting. Whether the vCPU is loaded still only its instance
- * knows. Both numbers are of one moment; on another CPU that is over.
+ * knows, and that virtualization is off since, or the CPU itself, does not change the answer. Both
+ * numbers are of one moment; on another CPU that is over.
  *
  * Context: any, NMI included.
- * Return: false if nobody was loaded there since virtualization was switched on, or
+ * Return: false if nobody was loaded there since virtualization was switched on last, or
  * the VM is gone.
  */
 bool vac_vm_on_cpu(unsigned int cpu, u64 *number, u32 *instance)
