@@ -61,7 +61,6 @@ struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *d
 		return vm;
 	xa_erase(&vms, vm->number);
 put:
-	kobject_del(&vm->kobj);
 	kobject_put(&vm->kobj);
 	return ERR_PTR(r);
 }
@@ -80,7 +79,6 @@ void vac_vm_del(struct vac_vm *vm)
 
 	WARN_ON_ONCE(atomic_read(&vm->vcpus) || !list_empty(&vm->vfio_link));
 	xa_erase(&vms, vm->number);
-	kobject_del(&vm->kobj);
 	kobject_put(&vm->kobj);
 	vac_virt_put_vm(inst);
 }

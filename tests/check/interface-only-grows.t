@@ -106,6 +106,25 @@ def compare_crcs(check, exports):
                 for name, crc in sorted(promised.items()) if exports.get(name) != crc))
 
 
+def values(header):
+    """{name: value} of the macros and enumerators of vac.h, but for the minor, which grows."""
+    found = dict(re.findall(r"^#define (VAC_\w+)[ \t]+([^\n/]*[^\s/])", header, re.M))
+    for body in re.findall(r"^enum \w+ \{(.*?)^\};", header, re.M | re.S):
+        found |= {name: str(number)
+                  for number, name in enumerate(re.findall(r"^\s*(VAC_\w+),$", body, re.M))}
+    found.pop("VAC_MINOR")
+    return found
+
+
+def compare_values(check):
+    promised, now = values(text(f"{PROMISED}/vac.h")), values(text("vac/include/vac.h"))
+    check.ok(len(promised) > 10, "the values of vac.h are read", f"{PROMISED}/vac.h:1: {promised}")
+    check.none("the values are those that were promised",
+               (f"{PROMISED}/vac.h: {name} is {value}, in vac/include/vac.h {now.get(name, 'none')}; "
+                "next: undo that, or take a new name"
+                for name, value in sorted(promised.items()) if now.get(name) != value))
+
+
 def main():
     check = Check()
     check.need("abidw", "abigail-tools")
@@ -130,6 +149,7 @@ def main():
                 for name in sorted(set(exports) - listed)))
     compare(check, now)
     compare_crcs(check, exports)
+    compare_values(check)
     check.done()
 
 

@@ -7,7 +7,8 @@
  *
  *  - VAC_MAJOR: an instance of another major is refused.
  *  - capability bits: what a vac can mediate. An instance names the bits it
- *    cannot do without (for each vendor) and degrades on the others.
+ *    cannot do without (for each vendor) and degrades on the others: functions
+ *    that only a later vac has it declares weak, and calls behind their bit.
  *
  * Every struct that crosses carries its size: vac reads what both sides know and
  * takes zero for the rest. New members go to its end. What may grow (these, and
@@ -68,7 +69,8 @@ enum vac_last {
 };
 
 /**
- * struct vac_instance_desc - what an instance says of itself.
+ * struct vac_instance_desc - what an instance says of itself. Up to @tag it is the same in every
+ * major, so that a vac can say whom it refuses.
  * @size: sizeof(struct vac_instance_desc) where the instance was built.
  * @major: VAC_MAJOR where the instance was built.
  * @minor: VAC_MINOR where the instance was built; for reports only.
@@ -136,8 +138,9 @@ struct vac_device_ops {
  * @owner: its module, for reports.
  * @choose: write the tag of an instance, or "" for the default, to @tag, which has room for
  *	VAC_TAG_MAX characters and a 0; or return -errno, which is what the open ends with. Process
- *	context of who opens; may sleep. The kernel holds misc_mtx: it must not wait for a
- *	module that is being loaded or unloaded.
+ *	context of who opens; may sleep. The kernel holds misc_mtx: meanwhile every open of a misc
+ *	device waits, so it must wait neither for a module that is being loaded or unloaded nor
+ *	for anything that is in the opener's hands.
  */
 struct vac_chooser_ops {
 	u32 size;
@@ -210,7 +213,7 @@ void vac_device_del(struct vac_instance *inst);
 
 /* chooser.c */
 int vac_chooser_register(const struct vac_chooser_ops *ops);
-void vac_chooser_unregister(void);
+void vac_chooser_unregister(const struct vac_chooser_ops *ops);
 
 /* virt.c */
 int vac_virt_get(struct vac_instance *inst);
@@ -247,7 +250,7 @@ static __always_inline bool vac_vcpu_is_last(u64 vcpu)
 }
 
 /* perf.c */
-void vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops);
+int vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops);
 void vac_perf_unregister(struct vac_instance *inst);
 
 /* clock.c */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
- * names ("": the default), after "ms" milliseconds, or none, with the error "error".
+ * names ("": the default), after "ms" milliseconds, or none, with the error "error". What a second
+ * chooser would be told is in "second".
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -17,29 +18,40 @@ static unsigned int ms;
 module_param(ms, uint, 0644);
 static unsigned int asked;
 module_param(asked, uint, 0444);
+static int second;
+module_param(second, int, 0444);
 
 static int choose(struct file *file, char *to)
 {
 	asked++;
 	msleep(ms);
 	strim(tag);
-	strscpy(to, tag, VAC_TAG_MAX + 1);
+	memcpy(to, tag, VAC_TAG_MAX + 1);	/* a longer one without its end */
 	return error;
 }
 
+static const struct vac_chooser_ops ops = {
+	.size = sizeof(ops),
+	.owner = THIS_MODULE,
+	.choose = choose,
+};
+
 static int __init chooser_init(void)
 {
-	return vac_chooser_register(&(struct vac_chooser_ops){
-		.size = sizeof(struct vac_chooser_ops),
-		.owner = THIS_MODULE,
-		.choose = choose,
-	});
+	const struct vac_chooser_ops of_another = { .size = sizeof(ops) };
+	int r = vac_chooser_register(&ops);
+
+	if (r)
+		return r;
+	second = vac_chooser_register(&ops);
+	vac_chooser_unregister(&of_another);	/* which does nothing */
+	return 0;
 }
 module_init(chooser_init);
 
 static void __exit chooser_exit(void)
 {
-	vac_chooser_unregister();
+	vac_chooser_unregister(&ops);
 }
 module_exit(chooser_exit);
 

@@ -2,9 +2,10 @@
 /*
  * vm-on-cpu.c - asks vac on each CPU, from a timer's interrupt, whose VM was there last.
  *
- * Parameters to read: how often it asked, how often there was a VM, how many CPUs have one by the
- * last look (here), and how often an answer was older than one before: numbers of VMs that are found
- * only grow on a CPU where one VM follows another.
+ * Parameters to read: how often it asked; how often there was a VM; how many CPUs have one by the
+ * last look (here); of CPU 0 the numbers of VM and instance as seen last (pair); and, with the numbers
+ * of the instances of an odd and an even VM written to "odd" and "even", how often they did not
+ * fit (wrong).
  */
 #include <linux/cpu.h>
 #include <linux/hrtimer.h>
@@ -18,8 +19,23 @@ module_param(found, ulong, 0444);
 module_param(wrong, ulong, 0444);
 
 static DEFINE_PER_CPU(struct hrtimer, timer);
-static DEFINE_PER_CPU(u64, last);
 static DEFINE_PER_CPU(bool, is_here);
+
+static unsigned int odd, even;
+module_param(odd, uint, 0644);
+module_param(even, uint, 0644);
+
+static u64 pair;	/* instance << 32 | VM, each far below 2^32 here */
+
+static int pair_get(char *buffer, const struct kernel_param *param)
+{
+	u64 both = READ_ONCE(pair);
+
+	return sysfs_emit(buffer, "%llu:%llu\n", both & U32_MAX, both >> 32);
+}
+
+static const struct kernel_param_ops pair_ops = { .get = pair_get };
+module_param_cb(pair, &pair_ops, NULL, 0444);
 
 static int here_get(char *buffer, const struct kernel_param *param)
 {
@@ -41,10 +57,11 @@ static enum hrtimer_restart tick(struct hrtimer *t)
 
 	asked++;
 	found += is;
-	wrong += is && (!instance || vm < this_cpu_read(last));
+	if (odd && even)
+		wrong += is && instance != (vm % 2 ? odd : even);
 	this_cpu_write(is_here, is);
-	if (is)
-		this_cpu_write(last, vm);
+	if (is && !smp_processor_id())
+		WRITE_ONCE(pair, (u64)instance << 32 | vm);
 	hrtimer_forward_now(t, ns_to_ktime(200 * NSEC_PER_USEC));
 	return HRTIMER_RESTART;
 }
@@ -53,9 +70,9 @@ static void start(void *unused)
 {
 	struct hrtimer *t = this_cpu_ptr(&timer);
 
-	hrtimer_init(t, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	hrtimer_init(t, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	t->function = tick;
-	hrtimer_start(t, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL_PINNED);
+	hrtimer_start(t, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 static int __init probe_init(void)

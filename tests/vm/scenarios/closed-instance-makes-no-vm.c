@@ -2,7 +2,8 @@
 /*
  * Claim: once an instance is closed no VM is made on it, by whichever file: its own device, /dev/kvm,
  * a file of either that was open before. VMs that are there run on and get vCPUs; the other
- * instance does not mind; opened again, it makes VMs again. sysfs keeps the refusal for tools.
+ * instance does not mind; opened again, it makes VMs again. Loaded again it is closed still, and
+ * with vac's parameter "closed" from its beginning. sysfs keeps the refusal for tools.
  *
  * fails when: closing is asked where a device is opened (mutant closing-is-asked-at-open), or nowhere
  * (mutant closed-makes-vms).
@@ -113,7 +114,16 @@ int main(void)
 	ok_errno(sys_write("1", CLOSED), "a is closed");
 	ok_errno(unload_instance("a"), "and unloads");
 	ok_errno(load_instance("a"), "and loads");
-	ok_is(sys_read_number(CLOSED), 0, "open: who was closed was the one before");
+	ok_is(sys_read_number(CLOSED), 1, "it is closed still");
+	ok_refused(by_path(device_of("a")), ESHUTDOWN, "and makes no VM");
+	unload_two();
+
+	ok_refused(mod_insert("vac", "closed=a,B"), EINVAL, "what is no tag cannot be closed");
+	need(mod_insert("vac", "closed=x,b"), "vac loads with b closed");
+	need(load_instance("a"), "a loads");
+	need(load_instance("b"), "b loads");
+	ok_errno(by_path(device_of("a")), "a makes VMs");
+	ok_refused(by_path(device_of("b")), ESHUTDOWN, "b none, from its beginning");
 	unload_two();
 	return tap_end();
 }
