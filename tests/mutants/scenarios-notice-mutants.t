@@ -8,7 +8,7 @@ instance, tests/mutants/<name>.naive, is a or b or both, built without some rule
 "tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
 "machine: amd", "intel" or "amd intel" where that is tried (no such line: amd), and with
 "series: 6.12" that only this series has what the claim is about. With SAMPLE=1, as in make test,
-the first one of each scenario and machine is tried, else all.
+the first one of every third scenario and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
@@ -150,7 +150,7 @@ def main(names):
         first = {}
         for job in jobs:
             first.setdefault((job[0].scenario, job[1]), job)
-        jobs = list(first.values())
+        jobs = list(first.values())[::3]
     print(f"1..{len(jobs)}", flush=True)
     failed = 0
     with ThreadPoolExecutor(1) as builder:      # it goes ahead of the machine
