@@ -3,7 +3,8 @@
 """Every way in which a scenario can end gets its own verdict, on each emulated machine.
 
 Each test here is a machine that was made to end in one way (tests/vm/selftest.c), so this file is
-also the proof that tests/vm/machine can fail. What made these tests fail when tried:
+also the proof that tests/vm/machine can fail. With SAMPLE=1, as in make test, it is every third of
+them. What made these tests fail when tried:
   logs-a-warning      init read the kernel log without finishing its last record first
   starves-everybody   the panic that machine itself asks a hung kernel for counted as a verdict
   hangs-before-init   machine that gave up at the first hang
@@ -105,7 +106,8 @@ def main():
             return 0
     kver = os.environ.get("KVER") or subprocess.run(
         [SOURCES, "kver", "newest"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    cases = [(machine, case) for machine in machines for case in CASES]
+    step = 3 if os.environ.get("SAMPLE") else 1
+    cases = [(machine, case) for machine in machines for case in CASES[::step]]
     print(f"1..{len(cases)}", flush=True)
     started, bad = time.monotonic(), 0
     os.makedirs(BUILD, exist_ok=True)

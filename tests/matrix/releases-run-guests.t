@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 # series: first
 # Claim: of the releases that the archive has of KVER's series, the newest, the oldest and one in
 # between become instances that run guests on KVER, on each machine that MACHINE names. `make

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A snapshot in which a rule would hit less or more than it says, or in which Coccinelle cannot
 # read what a rule is about, is refused: rule, file and count are named, and nothing is made. What

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A snapshot that brings something which no rule is about and which a machine may have only once is
 # refused in a line that names file, thing and list, and nothing is made: a hook that is vac's, one

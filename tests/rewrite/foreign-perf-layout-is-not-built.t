@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # The kernel's perf reads a struct kvm_pmu of KVM's. A snapshot that has its members elsewhere than
 # the target kernel believes does not build, and the last line says which member.

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # What a rule's "..." takes out or steps over is code that somebody has looked at: one statement
 # more there stops the rewrite, and rule, file, function and the difference are shown. Every rule

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# series: first
 #
 # A snapshot that keeps or changes state which nobody has looked at is refused by file and line: a
 # field more in a per-CPU structure, a write of a variable of the kernel (or its address given

@@ -2,9 +2,9 @@
 """The emulated AMD machine: QEMU without any hardware virtualization (TCG), SVM and nested paging.
 
 What tests/vm/machine needs from a machine, so that another emulator can stand behind it:
-Machine(boot, directory), then start(), poll(), seconds(), post_mortem(), stop(). The two serial ports end up
-in the files boot.console and boot.report, which grow while it runs. Nothing else connects the
-machine with its host.
+Machine(boot, directory), then start(), poll(), seconds(), post_mortem(), stop(). The two serial
+ports end up in the files boot.console and boot.report, which grow while it runs. Nothing else
+connects the machine with its host.
 """
 
 import ctypes

@@ -7,6 +7,7 @@
  * fails when: an open file does not pin its module (mutant file-does-not-pin).
  *
  * machine: --cpus 1
+ * series: first
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -10,7 +10,7 @@
  * fails when: the first instance to finish turns virtualization off under the others (mutant
  * first-of-eight-turns-off).
  *
- * test-all: intel
+ * test-all: amd intel
  * needs: 6 more instances
  * series: first
  */

@@ -11,7 +11,7 @@
  *
  * fails when: each instance leaves its handle and some pages (mutant instance-leaks).
  *
- * test-all: intel
+ * test-all: amd intel
  * series: first
  */
 #include <fcntl.h>

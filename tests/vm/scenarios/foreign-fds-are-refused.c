@@ -10,6 +10,7 @@
  * other's VM is an eventfd, which irqfd takes.
  *
  * machine: --cpus 1
+ * series: first
  */
 #include <errno.h>
 #include <fcntl.h>

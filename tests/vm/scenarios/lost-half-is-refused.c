@@ -11,6 +11,7 @@
  *
  * machine: --cpus 1
  * modules: unmitigated
+ * series: first
  */
 #include <errno.h>
 #include <string.h>

@@ -10,6 +10,7 @@
  * any-interface-will-do, any-word-is-a-tag).
  *
  * machine: --cpus 1
+ * series: first
  */
 #include <errno.h>
 #include <stdio.h>

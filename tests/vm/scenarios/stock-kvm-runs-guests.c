@@ -7,6 +7,8 @@
  *
  * fails when: the interrupt handler of payloads.c does not step over a HLT that an interrupt
  * overtook (apic-timer and mix stop after some ten rounds), or a payload is told a wrong seed.
+ *
+ * series: first
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"

@@ -14,6 +14,8 @@
  * fails when: kvm-a is built from the oldest release (VMs of a have the bug), kvm-b from the
  * newest (VMs of b do not), kvm-fixed without the patch (b is believed to have the fix, and its
  * VMs have the bug). When writing the default changes nothing (mutant default-sticks).
+ *
+ * series: first
  */
 #include "../guest/smm.h"
 #include "../lib/instances.h"
