@@ -13,7 +13,8 @@ test and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
-fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines).
+fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines), and when the
+machine never came to init: that is nobody's word on the mutant.
 """
 
 import fcntl
