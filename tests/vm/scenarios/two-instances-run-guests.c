@@ -52,11 +52,11 @@ static void both_run(const struct payload *p, const char *dev_a, const char *dev
 	unsigned int rounds = payload_rounds(p) / 4;
 	struct work *a, *b;
 
-	if (!ok(!work_start(&a, dev_a, p, 2, rounds, -1), "%s starts on %s",
-		p->name, dev_a))
+	if (!ok(!work_start(&a, dev_a, p, 2, rounds, -1), "%s starts on %s", p->name,
+		dev_a))
 		diag("  %s", work_why());
-	if (!ok(!work_start(&b, dev_b, p, 2, rounds, -1), "%s starts on %s",
-		p->name, dev_b))
+	if (!ok(!work_start(&b, dev_b, p, 2, rounds, -1), "%s starts on %s", p->name,
+		dev_b))
 		diag("  %s", work_why());
 	if (a && !ok(!work_finish(a, 60), "%s runs on %s", p->name, dev_a))
 		diag("  %s", work_why());
