@@ -13,7 +13,7 @@ test and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
-On the AMD machine two runs have to say the same.
+On the AMD machine, whose emulator fails now and then by itself, two runs have to say the same.
 
 fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines), and when the
 machine never came to init: that is nobody's word on the mutant.
@@ -148,7 +148,7 @@ def run(mutant, machine, kver, modules):
 
 
 def told(mutant, machine, kver, modules):
-    """The same of more than one run where the emulator fails now and then by itself: what two say."""
+    """The same; where the emulator fails now and then by itself, what two runs say."""
     if machine != "amd":
         return run(mutant, machine, kver, modules)
     noticed, passed, broken = [], 0, None
