@@ -48,7 +48,7 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
 
-test: ## all claims, with samples: of mutants, of 6.12 on Intel; or ONLY=...
+test: ## claims, with samples of mutants and of 6.12, without what is long; or ONLY=...
 	@scripts/setup check
 	@tests/run $(ONLY)
 

@@ -13,7 +13,10 @@ test and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
-fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines).
+On the AMD machine, whose emulator fails now and then by itself, two runs have to say the same.
+
+fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines), and when the
+machine never came to init: that is nobody's word on the mutant.
 """
 
 import fcntl
@@ -144,6 +147,26 @@ def run(mutant, machine, kver, modules):
     return f"{verdict[0]}: {(wrong + reason + ['?'])[0]}"
 
 
+def told(mutant, machine, kver, modules):
+    """The same; where the emulator fails now and then by itself, what two runs say."""
+    if machine != "amd":
+        return run(mutant, machine, kver, modules)
+    noticed, passed, broken = [], 0, None
+    for _ in range(5):
+        try:
+            said = run(mutant, machine, kver, modules)
+        except failure.System as error:
+            broken = error
+            continue
+        if said:
+            noticed.append(said)
+        else:
+            passed += 1
+        if len(noticed) == 2 or passed == 2:
+            return noticed[0] if len(noticed) == 2 else None
+    raise broken
+
+
 def main(names):
     kver = os.environ["KVER"]
     mutants = [Mutant(path) for path in sorted(Path(__file__).parent.iterdir())
@@ -164,7 +187,7 @@ def main(names):
         for number, (mutant, machine, kver, modules) in enumerate(
                 [(*one, builder.submit(make, *one)) for one in jobs], 1):
             try:
-                said = run(mutant, machine, kver, modules.result())
+                said = told(mutant, machine, kver, modules.result())
                 why = ""
             except Exception as error:
                 said, why = None, str(error)
