@@ -48,8 +48,8 @@ static void names(void)
 /* One payload on both at once, two vCPUs each. */
 static void both_run(const struct payload *p, const char *dev_a, const char *dev_b)
 {
-	/* The control (stock-kvm-runs-guests) has all; the more there are, the more often QEMU fails. */
-	unsigned int rounds = payload_rounds(p) / 4;
+	/* The longer it runs, the more often QEMU fails; the Intel machine has few rounds anyway. */
+	unsigned int rounds = payload_rounds(p) / (cpu_intel() ? 1 : 4);
 	struct work *a, *b;
 
 	if (!ok(!work_start(&a, dev_a, p, 2, rounds, -1), "%s starts on %s", p->name,
