@@ -205,8 +205,8 @@ static const struct instance_attribute instance_closed = {
 };
 
 static const struct attribute *instance_attrs[] = {
-	&instance_number.attr, &instance_closed.attr, &instance_vms.attr, &instance_vcpus.attr, &instance_asids.attr, &instance_vpids.attr,
-	&instance_references.attr,
+	&instance_number.attr, &instance_closed.attr, &instance_vms.attr, &instance_vcpus.attr,
+	&instance_asids.attr, &instance_vpids.attr, &instance_references.attr,
 	&instance_snapshot.attr, &instance_snapshot_digest.attr, &instance_rules_digest.attr,
 	&instance_patches.attr, &instance_unmitigated.attr, &instance_interface.attr,
 	&instance_capabilities.attr, NULL,

@@ -139,7 +139,7 @@ struct names names_of_dir(const char *path)
 	struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (e->d_type != DT_LNK)
+		if (e->d_type != DT_LNK && e->d_name[0] != '.')
 			add(&n, e->d_name);
 	if (d)
 		closedir(d);

@@ -21,6 +21,7 @@
 #include "../guest/work.h"
 #include "../lib/instances.h"
 #include "../lib/klog.h"
+#include "../lib/mod.h"
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
