@@ -271,6 +271,31 @@ void vac_instance_unregister(struct vac_instance *inst)
 }
 VAC_EXPORT(vac_instance_unregister);
 
+/**
+ * vac_instance_state() - What whoever wants a tag's instance will find.
+ * @tag: the tag.
+ *
+ * For a chooser that would rather name another. The answer is of one moment.
+ *
+ * Context: process context; takes vac.lock.
+ * Return: VAC_INSTANCE_* bits. A tag may be closed while no instance has it.
+ */
+u32 vac_instance_state(const char *tag)
+{
+	const struct vac_instance *inst;
+	u32 state = 0;
+
+	mutex_lock(&vac.lock);
+	inst = find(tag);
+	if (inst && inst->device.fops)
+		state |= VAC_INSTANCE_DEVICE;
+	if (find_closed(tag))
+		state |= VAC_INSTANCE_CLOSED;
+	mutex_unlock(&vac.lock);
+	return state;
+}
+VAC_EXPORT(vac_instance_state);
+
 int __init vac_instance_init(void)
 {
 	char *words = kstrdup(closed_tags, GFP_KERNEL), *rest = words, *tag;

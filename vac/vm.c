@@ -54,12 +54,14 @@ struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *d
 		goto put;
 	r = xa_err(xa_store(&vms, vm->number, vm, GFP_KERNEL_ACCOUNT));
 	if (r)
-		goto put;
+		goto hide;
 	/* Last: who closes an instance and then looks sees each VM that still came to be. */
 	r = vac_virt_get_vm(inst);
 	if (!r)
 		return vm;
 	xa_erase(&vms, vm->number);
+hide:
+	kobject_del(&vm->kobj);
 put:
 	kobject_put(&vm->kobj);
 	return ERR_PTR(r);
@@ -79,6 +81,7 @@ void vac_vm_del(struct vac_vm *vm)
 
 	WARN_ON_ONCE(atomic_read(&vm->vcpus) || !list_empty(&vm->vfio_link));
 	xa_erase(&vms, vm->number);
+	kobject_del(&vm->kobj);		/* not left to its release, which need not be at once */
 	kobject_put(&vm->kobj);
 	vac_virt_put_vm(inst);
 }

@@ -48,6 +48,10 @@
 #define VAC_CAP_CLOSING		BIT_ULL(18)	/* an instance can be closed */
 #define VAC_CAP_FLUSH_CONFIRM	BIT_ULL(19)	/* vac_svm_asid_flush_failed() */
 
+/* What vac_instance_state() says. Bits are never reused. */
+#define VAC_INSTANCE_DEVICE	BIT(0)		/* /dev/kvm may lead there */
+#define VAC_INSTANCE_CLOSED	BIT(1)		/* it makes no VM */
+
 struct file;
 struct file_operations;
 struct kvm;
@@ -203,6 +207,7 @@ struct vac_vfio_ops;
 u64 vac_capabilities(void);
 struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc);
 void vac_instance_unregister(struct vac_instance *inst);
+u32 vac_instance_state(const char *tag);
 
 /* refused.c */
 void vac_refused(const char *who, const char *reason);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
- * names ("": the default), after "ms" milliseconds, or none, with the error "error". What a second
- * chooser would be told is in "second".
+ * names ("": the default), after "ms" milliseconds, or "otherwise" where there is none that makes VMs,
+ * or none, with the error "error". What a second chooser would be told is in "second".
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -12,6 +12,8 @@
 
 static char tag[40];
 module_param_string(tag, tag, sizeof(tag), 0644);
+static char otherwise[40];
+module_param_string(otherwise, otherwise, sizeof(otherwise), 0644);
 static int error;
 module_param(error, int, 0644);
 static unsigned int ms;
@@ -23,10 +25,13 @@ module_param(second, int, 0444);
 
 static int choose(struct file *file, char *to)
 {
+	const char *wish = strim(tag);
+
 	asked++;
 	msleep(ms);
-	strim(tag);
-	memcpy(to, tag, VAC_TAG_MAX + 1);	/* a longer one without its end */
+	if (*strim(otherwise) && vac_instance_state(wish) != VAC_INSTANCE_DEVICE)
+		wish = otherwise;
+	memcpy(to, wish, VAC_TAG_MAX + 1);	/* a longer one without its end */
 	return error;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: a module can choose the instance at each open of /dev/kvm: the one that it names, or the
- * default, or none with an error of its own. One that is not there is refused, not replaced. There is
- * one chooser at a time. It may sleep, and be unloaded while it does: no call runs in it afterwards.
+ * default, or none with an error of its own. One that is not there is refused, not replaced; the
+ * chooser can ask before, and learns of one that is closed as well. There is one chooser at a time.
+ * It may sleep, and be unloaded while it does: no call runs in it afterwards.
  *
- * fails when: it is asked and not heard (mutant chooser-is-not-heard), or its unload does not wait
- * for a call (mutant chooser-is-not-waited-for: an oops).
+ * fails when: it is asked and not heard (mutant chooser-is-not-heard), it is not told that an
+ * instance is closed (mutant closing-is-not-told), or its unload does not wait for a call (mutant
+ * chooser-is-not-waited-for: an oops).
  *
  * machine: --cpus 1
  */
@@ -100,6 +102,14 @@ int main(void)
 	klog_end(&log);
 	need(sys_write("a234567890123456789012345", CHOOSER "/tag"), "one that is no tag");
 	ok_is(leads_to(), -ENXIO, "is refused");
+	need(sys_write("b", CHOOSER "/otherwise"), "it asks, and then wants b");
+	ok_is(leads_to(), 1, "which it gets");
+	need(sys_write("a", CHOOSER "/tag"), "it would rather have a");
+	ok_is(leads_to(), 0, "which is there");
+	need(sys_write("1", VAC "/instances/a/closed"), "a is closed");
+	ok_is(leads_to(), 1, "as it is told: b");
+	need(sys_write("0", VAC "/instances/a/closed"), "a is open");
+	need(sys_write("\n", CHOOSER "/otherwise"), "it asks no more");
 	need(sys_write("-13", CHOOSER "/error"), "it refuses by itself");
 	ok_is(leads_to(), -EACCES, "with its own error");
 	need(sys_write("0", CHOOSER "/error"), "no more");
