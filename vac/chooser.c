@@ -16,7 +16,7 @@
 #include "internal.h"
 
 static DEFINE_MUTEX(lock);			/* of who registers; outside of vac.lock */
-static struct vac_chooser_ops ops;		/* vac's own copy; written while nobody can read it */
+static struct vac_chooser_ops ops;		/* vac's own copy; written while nobody reads it */
 static struct vac_chooser_ops __rcu *chooser;	/* it, or NULL */
 DEFINE_STATIC_SRCU(chooser_srcu);
 

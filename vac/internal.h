@@ -11,8 +11,9 @@
  *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
  *   refused.c's (spinlock) a leaf
  *   the xarray of VMs     a leaf; it is read under RCU
- * The kernel's around them: misc_mtx outside of all at an open of /dev/kvm; what it takes for a file
- * of sysfs that is read or written is outside of vac.lock, so no folder there is removed under that.
+ * The kernel's around them: misc_mtx outside of all at an open of /dev/kvm; what it takes for a
+ * file of sysfs that is read or written is outside of vac.lock, so no folder there is removed under
+ * that.
  * A VM is freed a grace period after vac_vm_del(), since an NMI may be looking (vm.c).
  * What runs with interrupts or preemption off takes none of them: IPIs, hotplug callbacks, suspend,
  * vCPU load, the way to user space, NMI and crash paths. On a PREEMPT_RT kernel a spinlock_t sleeps
@@ -53,7 +54,7 @@ struct vac_instance {
 	u32 id;				/* never reused */
 	struct vac_device_ops device;	/* under vac.lock */
 	bool closed;			/* under vac.lock */
-	unsigned int users;		/* of virtualization: VMs, or the instance itself; under vac.lock */
+	unsigned int users;		/* of virtualization: VMs, or itself; under vac.lock */
 	unsigned int vms;		/* under vac.lock */
 	atomic_t vcpus;
 	atomic_t vpids;			/* in its hands */
@@ -90,8 +91,11 @@ struct vac_vm {
 /* What an instance passes, as vac knows it: shorter or longer, by the size in its first member. */
 #define vac_copy_sized(to, from)							\
 ({											\
-	memset(to, 0, sizeof(*(to)));							\
-	memcpy(to, from, min_t(size_t, (from)->size, sizeof(*(to))));			\
+	typeof(to) _to = (to);								\
+	const typeof(*_to) *_from = (from);						\
+											\
+	memset(_to, 0, sizeof(*_to));							\
+	memcpy(_to, _from, min_t(size_t, _from->size, sizeof(*_to)));			\
 })
 
 /**
@@ -142,9 +146,9 @@ struct vac {
 	struct mutex lock;			/* of all below; taken before cpus_read_lock() */
 	struct list_head instances;		/* RCU for readers */
 	struct vac_instance *default_instance;	/* under lock */
-	struct list_head closed;		/* tags of closed instances, loaded or not; under lock */
+	struct list_head closed;		/* closed tags, loaded or not; under lock */
 	char chosen[VAC_TAG_MAX + 1];		/* tag or "none", as written last; under lock */
-	unsigned int users;			/* of virtualization, of all instances; under lock */
+	unsigned int users;			/* of virtualization, of all; under lock */
 	const struct vac_vendor *vendor;
 };
 

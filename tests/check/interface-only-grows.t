@@ -3,8 +3,8 @@
 #
 # An instance that was built against an older vac of the same major runs on this one: nothing that
 # tests/abi/<major>/ promises is gone or has changed, neither the structures and functions (vac.abi)
-# nor the CRCs that the loader compares (vac.symvers). More is allowed, and said. vac.h beside them is
-# what an instance was built with then.
+# nor the CRCs that the loader compares (vac.symvers). More is allowed, and said. vac.h beside them
+# is what an instance was built with then.
 # It failed when an export was taken away, when a parameter got another type, when a member of a
 # struct that carries its size was inserted, taken out or got another type, whether or not something
 # was added to its end as well, and when an enumerator got another value; when such a struct was no
@@ -101,8 +101,8 @@ def compare_crcs(check, exports):
     promised = dict(reversed(line.split("\t")[:2])
                     for line in text(f"{PROMISED}/vac.symvers").splitlines())
     check.none("the CRCs are those that were promised",
-               (f"{PROMISED}/vac.symvers: {name} has {crc}, here {exports.get(name, 'none')}; next: "
-                "look what genksyms sees of its types now (make KBUILD_SYMTYPES=1)"
+               (f"{PROMISED}/vac.symvers: {name} has {crc}, here {exports.get(name, 'none')}; "
+                "next: look what genksyms sees of its types now (make KBUILD_SYMTYPES=1)"
                 for name, crc in sorted(promised.items()) if exports.get(name) != crc))
 
 
@@ -120,8 +120,8 @@ def compare_values(check):
     promised, now = values(text(f"{PROMISED}/vac.h")), values(text("vac/include/vac.h"))
     check.ok(len(promised) > 10, "the values of vac.h are read", f"{PROMISED}/vac.h:1: {promised}")
     check.none("the values are those that were promised",
-               (f"{PROMISED}/vac.h: {name} is {value}, in vac/include/vac.h {now.get(name, 'none')}; "
-                "next: undo that, or take a new name"
+               (f"{PROMISED}/vac.h: {name} is {value}, in vac/include/vac.h "
+                f"{now.get(name, 'none')}; next: undo that, or take a new name"
                 for name, value in sorted(promised.items()) if now.get(name) != value))
 
 

@@ -41,6 +41,7 @@ IGNORE_IN = {
     ("vmx.c", "SPACING"): "it takes the %l[label] of asm goto for an expression",
     ("svm.c", "BIT_MACRO"): "the TSC ratio of one is a fixed-point number, not a bit",
     ("compat.h", "MACRO_ARG_REUSE"): "names are pasted from it",
+    ("internal.h", "MACRO_ARG_REUSE"): "typeof evaluates nothing",
     ("selftest-module.c", "AVOID_BUG"): "it is there to oops",
 }
 

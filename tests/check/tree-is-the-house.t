@@ -13,7 +13,8 @@ from sources import Check, files, text
 TOP = {"dkms.conf", "Makefile", "README.md", "COPYING", "vac", "kvm-core", "kvm-x86", "scripts",
        "tests"}
 # Texts for people, the licence, and what a tool wrote as a whole.
-NO_LICENCE = re.compile(r"(^|/)(COPYING|README|[^/]*\.md|\.git(ignore|attributes)|[^/]*\.abi)$")
+NO_LICENCE = re.compile(
+    r"(^|/)(COPYING|README|[^/]*\.md|\.git(ignore|attributes)|[^/]*\.(abi|symvers))$")
 LICENCE = "SPDX-License-Identifier: GPL-2.0-only"
 # In pieces, so that this file has none of them.
 FOREIGN = re.compile("|".join((

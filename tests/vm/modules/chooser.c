@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
- * names ("": the default), after "ms" milliseconds, or "otherwise" where there is none that makes VMs,
- * or none, with the error "error". What a second chooser would be told is in "second".
+ * names ("": the default), after "ms" milliseconds, or "otherwise" where that one makes no VMs, or
+ * none, with the error "error". What a second chooser would be told is in "second".
  */
 #include <linux/delay.h>
 #include <linux/fs.h>

@@ -3,9 +3,9 @@
  * vm-on-cpu.c - asks vac on each CPU, from a timer's interrupt, whose VM was there last.
  *
  * Parameters to read: how often it asked; how often there was a VM; how many CPUs have one by the
- * last look (here); of CPU 0 the numbers of VM and instance as seen last (pair); and, with the numbers
- * of the instances of an odd and an even VM written to "odd" and "even", how often they did not
- * fit (wrong).
+ * last look (here); of CPU 0 the numbers of VM and instance as seen last (pair); and, with the
+ * numbers of the instances of an odd and an even VM written to "odd" and "even", how often they
+ * did not fit (wrong).
  */
 #include <linux/cpu.h>
 #include <linux/hrtimer.h>

@@ -100,7 +100,8 @@ int main(void)
 		klog_show(&log);
 	ok_is(klog_count(&log, ""), 1, "in one line");
 	klog_end(&log);
-	need(sys_write("a234567890123456789012345", CHOOSER "/tag"), "one that is no tag");
+	need(sys_write("a234567890123456789012345", CHOOSER "/tag"),
+	     "one that is no tag");
 	ok_is(leads_to(), -ENXIO, "is refused");
 	need(sys_write("b", CHOOSER "/otherwise"), "it asks, and then wants b");
 	ok_is(leads_to(), 1, "which it gets");

@@ -119,7 +119,8 @@ int main(void)
 	ok_refused(by_path(device_of("a")), ESHUTDOWN, "and makes no VM");
 	unload_two();
 
-	ok_refused(mod_insert("vac", "closed=a,B"), EINVAL, "what is no tag cannot be closed");
+	ok_refused(mod_insert("vac", "closed=a,B"), EINVAL,
+		   "what is no tag cannot be closed");
 	need(mod_insert("vac", "closed=x,b"), "vac loads with b closed");
 	need(load_instance("a"), "a loads");
 	need(load_instance("b"), "b loads");

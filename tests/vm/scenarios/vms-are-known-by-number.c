@@ -50,9 +50,11 @@ static void says_who(unsigned long long number, const char *tag, int vcpus, time
 	long long since;
 
 	sys_read(value, sizeof(value), VMS "/%llu/instance", number);
-	ok(!strcmp(value, tag), "VM %llu says that it is one of %s (%s)", number, tag, value);
+	ok(!strcmp(value, tag), "VM %llu says that it is one of %s (%s)", number, tag,
+	   value);
 	ok_is(sys_read_number(VMS "/%llu/pid", number), getpid(), "and who made it");
-	ok_is(sys_read_number(VMS "/%llu/vcpus", number), vcpus, "and how many vCPUs it has");
+	ok_is(sys_read_number(VMS "/%llu/vcpus", number), vcpus,
+	      "and how many vCPUs it has");
 	since = sys_read_number(VMS "/%llu/since", number);
 	ok(since >= before && since <= time(NULL), "and since when");
 }
@@ -68,7 +70,8 @@ static void numbers(void)
 	newest(&n);
 	ok_is(n, 0, "there is no VM");
 	for (i = 0; i < 4; i++) {
-		need(vm_create(&vm[i], device_of(tags[i % 2]), 0), "a VM of %s", tags[i % 2]);
+		need(vm_create(&vm[i], device_of(tags[i % 2]), 0), "a VM of %s",
+		     tags[i % 2]);
 		number[i] = newest(&n);
 		ok(number[i] > last, "its number, %llu, was never there", number[i]);
 		ok_is(n, i + 1, "each has a folder");
@@ -102,8 +105,8 @@ static void traced(void)
 	for (t = 0; t < 2; t++) {
 		int n;
 
-		need(work_start(&w[t], device_of(tags[t]), p, 2, 0, 0), "guests of %s run",
-		     tags[t]);
+		need(work_start(&w[t], device_of(tags[t]), p, 2, 0, 0),
+		     "guests of %s run", tags[t]);
 		number[t] = newest(&n);
 	}
 	for (t = 0; t < 2; t++)
@@ -120,8 +123,8 @@ static void traced(void)
 		unsigned int instance;
 		char tag[25];
 
-		if (!what || sscanf(what, "vac_vcpu_switch: instance %u %24s vm %llu ", &instance,
-				    tag, &vm) != 3)
+		if (!what || sscanf(what, "vac_vcpu_switch: instance %u %24s vm %llu ",
+				    &instance, tag, &vm) != 3)
 			continue;
 		events++;
 		t = !strcmp(tag, "b");
@@ -147,8 +150,8 @@ static void noted(void)
 	int t, i, n;
 
 	for (t = 0; t < 2; t++) {
-		need(work_start(&w[t], device_of(tags[t]), p, 1, 0, 0), "a guest of %s on CPU 0",
-		     tags[t]);
+		need(work_start(&w[t], device_of(tags[t]), p, 1, 0, 0),
+		     "a guest of %s on CPU 0", tags[t]);
 		number[t] = newest(&n);
 		snprintf(want[t], sizeof(want[t]), "%llu:%lld", number[t],
 			 instance_number(tags[t], "number"));
@@ -167,7 +170,8 @@ static void noted(void)
 	}
 	for (t = 0; t < 2; t++)
 		ok(seen[t], "the VM of %s was seen on CPU 0 (%s)", tags[t], want[t]);
-	ok_is(sys_read_number(PROBE "/wrong"), 0, "never one with the instance of the other");
+	ok_is(sys_read_number(PROBE "/wrong"), 0,
+	      "never one with the instance of the other");
 	for (t = 0; t < 2; t++)
 		ok_errno(work_stop(w[t]), "the guest of %s stops", tags[t]);
 	need(sys_write("0", PROBE "/odd"), "the module forgets them");
@@ -189,8 +193,8 @@ static void survives(void)
 		ok_errno(unload_instance("b"), "b unloads");
 		ok_errno(load_instance("b"), "and loads");
 	}
-	diag("asked %lld times, a VM was there %lld times", sys_read_number(PROBE "/asked"),
-	     sys_read_number(PROBE "/found"));
+	diag("asked %lld times, a VM was there %lld times",
+	     sys_read_number(PROBE "/asked"), sys_read_number(PROBE "/found"));
 	ok(sys_read_number(PROBE "/found") > 0, "a VM was found");
 	usleep(100000);
 	ok_is(sys_read_number(PROBE "/here"), 0, "none is found when all are gone");
