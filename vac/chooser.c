@@ -34,7 +34,7 @@ static void set_name(const char *to)
  * vac_chooser_register() - Let a module choose the instance at each open of /dev/kvm.
  * @from: how; copied.
  *
- * Context: process context; not from choose().
+ * Context: process context; not from choose(), nor in the open of another misc device.
  * Return: 0, -EINVAL where something is missing in @from, or -EBUSY with one line in the log if
  * there is a chooser already.
  */
@@ -64,7 +64,8 @@ VAC_EXPORT(vac_chooser_register);
  * vac_chooser_unregister() - The reverse, by who has registered; of another nothing happens.
  * @from: as it was registered.
  *
- * Context: process context; waits for calls that are under way; not from choose().
+ * Context: process context; waits for calls that are under way; not from choose(), nor in the open
+ * of another misc device.
  */
 void vac_chooser_unregister(const struct vac_chooser_ops *from)
 {
@@ -79,9 +80,9 @@ void vac_chooser_unregister(const struct vac_chooser_ops *from)
 VAC_EXPORT(vac_chooser_unregister);
 
 /**
- * vac_chooser_ask() - Where an open of /dev/kvm goes.
+ * vac_chooser_ask() - Where an open of /dev/kvm goes. What is asked twice may be answered differently.
  * @file: what is being opened.
- * @tag: room for VAC_TAG_MAX characters and a 0; "" means the default.
+ * @tag: room for VAC_TAG_MAX characters and a 0; "" is written for the default.
  *
  * Context: process context, misc_mtx held by the kernel, no lock of vac's.
  * Return: 0, or -errno, which the open ends with.
@@ -91,6 +92,7 @@ int vac_chooser_ask(struct file *file, char *tag)
 	const struct vac_chooser_ops *c;
 	int index, r = 0;
 
+	memset(tag, 0, VAC_TAG_MAX + 1);
 	index = srcu_read_lock(&chooser_srcu);
 	c = srcu_dereference(chooser, &chooser_srcu);
 	if (c)

@@ -49,7 +49,8 @@ static void clock_online_ipi(void *data)
  * @ops: how; copied. Its online() is called now, once on each CPU that is there.
  *
  * Context: process context; takes cpus_read_lock().
- * Return: 0, or -EINVAL where something is missing in @ops.
+ * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac refuses a whole one:
+ * instances do not look.
  */
 int vac_clock_register(struct vac_instance *inst, const struct vac_clock_ops *ops)
 {

@@ -37,6 +37,20 @@ static struct vac_instance *find_with_device(const char *word)
 	return NULL;
 }
 
+/* The operations of a tag's instance, or of the default for "", pinned; or NULL. */
+static const struct file_operations *get_fops(const char *tag)
+{
+	const struct file_operations *fops = NULL;
+	const struct vac_instance *inst;
+
+	mutex_lock(&vac.lock);
+	inst = *tag ? find_with_device(tag) : vac.default_instance;
+	if (inst)
+		fops = fops_get(inst->device.fops);
+	mutex_unlock(&vac.lock);
+	return fops;
+}
+
 /*
  * Process context. misc_open() holds misc_mtx, which is outside vac.lock:
  * instances register their own misc device without holding vac.lock.
@@ -44,21 +58,21 @@ static struct vac_instance *find_with_device(const char *word)
 static int device_open(struct inode *inode, struct file *file)
 {
 	const struct file_operations *fops = NULL;
-	const struct vac_instance *inst;
-	char tag[VAC_TAG_MAX + 1] = "";
-	int r = vac_chooser_ask(file, tag);
+	char tag[VAC_TAG_MAX + 1];
+	int asked;
 
-	if (r) {
-		pr_err_ratelimited("/dev/kvm opened by %s[%d]: the chooser (/sys/kernel/vac/chooser) refuses it: %d\n",
-				   current->comm, task_pid_nr(current), r);
-		vac_refused("vac", "chooser-refused");
-		return r;
+	/* Twice, because what the chooser had seen may have gone since: it can name another then. */
+	for (asked = 0; !fops && asked < 2; asked++) {
+		int r = vac_chooser_ask(file, tag);
+
+		if (r) {
+			pr_err_ratelimited("/dev/kvm opened by %s[%d]: the chooser (/sys/kernel/vac/chooser) refuses it: %d\n",
+					   current->comm, task_pid_nr(current), r);
+			vac_refused("vac", "chooser-refused");
+			return r;
+		}
+		fops = get_fops(tag);
 	}
-	mutex_lock(&vac.lock);
-	inst = *tag ? find_with_device(tag) : vac.default_instance;
-	if (inst)
-		fops = fops_get(inst->device.fops);
-	mutex_unlock(&vac.lock);
 	if (!fops && *tag) {
 		pr_err_ratelimited("/dev/kvm opened by %s[%d]: the chooser (/sys/kernel/vac/chooser) wants %s, which is no instance here; ls /sys/kernel/vac/instances\n",
 				   current->comm, task_pid_nr(current), tag);

@@ -88,10 +88,10 @@ struct closed_tag {
 };
 
 static char *closed_tags = "";
-module_param_named(closed, closed_tags, charp, 0444);
+module_param_named(closed, closed_tags, charp, 0);
 MODULE_PARM_DESC(closed, "tags whose instances are closed from the beginning: a,b,...");
 
-/* Under vac.lock. */
+/* Under vac.lock; so to open_tag(). */
 static struct closed_tag *find_closed(const char *tag)
 {
 	struct closed_tag *closed;
@@ -102,7 +102,6 @@ static struct closed_tag *find_closed(const char *tag)
 	return NULL;
 }
 
-/* Under vac.lock, or before anybody could take it. */
 static int close_tag(const char *tag)
 {
 	struct closed_tag *closed;
@@ -113,7 +112,7 @@ static int close_tag(const char *tag)
 	if (!closed)
 		return -ENOMEM;
 	strscpy(closed->tag, tag, sizeof(closed->tag));
-	list_add(&closed->link, &vac.closed);
+	list_add_tail(&closed->link, &vac.closed);
 	return 0;
 }
 
@@ -149,6 +148,77 @@ int vac_instance_close(struct vac_instance *inst, bool closed)
 		WRITE_ONCE(inst->closed, closed);
 	mutex_unlock(&vac.lock);
 	return r;
+}
+
+static void free_tags(struct list_head *tags)
+{
+	struct closed_tag *closed, *next;
+
+	list_for_each_entry_safe(closed, next, tags, link)
+		kfree(closed);
+	INIT_LIST_HEAD(tags);
+}
+
+/* Each word of a list that may be written to, under vac.lock; on failure the rest was not done. */
+static int close_words(char *words)
+{
+	char *word;
+	int r = 0;
+
+	while (!r && (word = strsep(&words, " ,\n")))
+		if (*word)
+			r = tag_is_good(word) ? close_tag(word) : -EINVAL;
+	return r;
+}
+
+/**
+ * vac_closed_set() - Close these tags, loaded or not, and open all others.
+ * @list: tags with commas or blanks between.
+ *
+ * Context: process context; takes vac.lock. As vac_instance_close().
+ * Return: 0, -EINVAL with one line in the log where one is no tag, or -ENOMEM: nothing changed.
+ */
+int vac_closed_set(const char *list)
+{
+	char *words = kstrdup(list, GFP_KERNEL);
+	struct vac_instance *inst;
+	LIST_HEAD(before);
+	int r;
+
+	if (!words)
+		return -ENOMEM;
+	mutex_lock(&vac.lock);
+	list_splice_init(&vac.closed, &before);
+	r = close_words(words);
+	if (r) {
+		free_tags(&vac.closed);
+		list_splice_init(&before, &vac.closed);
+	}
+	list_for_each_entry(inst, &vac.instances, link)
+		WRITE_ONCE(inst->closed, find_closed(inst->desc.tag));
+	free_tags(&before);
+	mutex_unlock(&vac.lock);
+	kfree(words);
+	if (r == -EINVAL)
+		pr_err("refused: \"%.*s\" is no list of tags to close: TAG,TAG\n",
+		       (int)strcspn(list, "\n"), list);
+	return r;
+}
+
+/* For sysfs: in one line what may be written back. */
+ssize_t vac_closed_show(char *buf)
+{
+	const struct closed_tag *closed;
+	const char *separator = "";
+	ssize_t n = 0;
+
+	mutex_lock(&vac.lock);
+	list_for_each_entry(closed, &vac.closed, link) {
+		n += sysfs_emit_at(buf, n, "%s%s", separator, closed->tag);
+		separator = " ";
+	}
+	mutex_unlock(&vac.lock);
+	return n + sysfs_emit_at(buf, n, "\n");
 }
 
 static struct vac_instance *find(const char *tag)
@@ -275,7 +345,8 @@ VAC_EXPORT(vac_instance_unregister);
  * vac_instance_state() - What whoever wants a tag's instance will find.
  * @tag: the tag.
  *
- * For a chooser that would rather name another. The answer is of one moment.
+ * For a chooser that would rather name another. The answer is of one moment; one that is being
+ * unloaded is there no more.
  *
  * Context: process context; takes vac.lock.
  * Return: VAC_INSTANCE_* bits. A tag may be closed while no instance has it.
@@ -287,7 +358,7 @@ u32 vac_instance_state(const char *tag)
 
 	mutex_lock(&vac.lock);
 	inst = find(tag);
-	if (inst && inst->device.fops)
+	if (inst && inst->device.fops && module_is_live(inst->desc.owner))
 		state |= VAC_INSTANCE_DEVICE;
 	if (find_closed(tag))
 		state |= VAC_INSTANCE_CLOSED;
@@ -298,24 +369,10 @@ VAC_EXPORT(vac_instance_state);
 
 int __init vac_instance_init(void)
 {
-	char *words = kstrdup(closed_tags, GFP_KERNEL), *rest = words, *tag;
-	int r = words ? 0 : -ENOMEM;
-
-	while (!r && (tag = strsep(&rest, ",")))
-		if (*tag)
-			r = tag_is_good(tag) ? close_tag(tag) : -EINVAL;
-	kfree(words);
-	if (r == -EINVAL)
-		pr_err("refused: closed=%s is no list of tags: closed=TAG,TAG\n", closed_tags);
-	if (r)
-		vac_instance_exit();
-	return r;
+	return vac_closed_set(closed_tags);
 }
 
 void vac_instance_exit(void)
 {
-	struct closed_tag *closed, *next;
-
-	list_for_each_entry_safe(closed, next, &vac.closed, link)
-		open_tag(closed->tag);
+	free_tags(&vac.closed);
 }

@@ -3,7 +3,8 @@
  * internal.h - what the files of vac share; no instance sees it.
  *
  * Locks, outermost first:
- *   chooser.c's (mutex)   who chooses; a call to the chooser is under SRCU, and no lock of vac's
+ *   chooser.c's (mutex)   who chooses; a call to the chooser is under SRCU, and no lock of vac's. It is
+ *                         held while those calls are waited for, and so outside of misc_mtx
  *   vac.lock (mutex)      instances, users, default, closed; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
@@ -11,9 +12,9 @@
  *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
  *   refused.c's (spinlock) a leaf
  *   the xarray of VMs     a leaf; it is read under RCU
- * The kernel's around them: misc_mtx outside of all at an open of /dev/kvm; what it takes for a
- * file of sysfs that is read or written is outside of vac.lock, so no folder there is removed under
- * that.
+ * The kernel's around them: misc_mtx outside of vac.lock at an open of /dev/kvm; what it takes for
+ * a file of sysfs that is read or written is outside of vac.lock, so no folder there is removed
+ * under that.
  * A VM is freed a grace period after vac_vm_del(), since an NMI may be looking (vm.c).
  * What runs with interrupts or preemption off takes none of them: IPIs, hotplug callbacks, suspend,
  * vCPU load, the way to user space, NMI and crash paths. On a PREEMPT_RT kernel a spinlock_t sleeps
@@ -159,6 +160,8 @@ extern const struct vac_vendor vac_vendor_vmx;
 int vac_instance_init(void);
 void vac_instance_exit(void);
 int vac_instance_close(struct vac_instance *inst, bool closed);
+int vac_closed_set(const char *list);
+ssize_t vac_closed_show(char *buf);
 int vac_device_init(void);
 void vac_device_exit(void);
 int vac_device_choose(const char *word);

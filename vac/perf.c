@@ -50,7 +50,8 @@ static struct perf_guest_info_callbacks callbacks = {
  * @ops: how; copied.
  *
  * Context: process context, before the first vCPU: no NMI asks yet.
- * Return: 0, or -EINVAL where something is missing in @ops.
+ * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac refuses a whole one:
+ * instances do not look.
  */
 int vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops)
 {

@@ -308,8 +308,8 @@ static int cpu_on(void)
 
 	rdmsrl(MSR_EFER, efer);
 	if (efer & EFER_SVME) {
-		pr_err("SVM is on already on CPU %d: another hypervisor uses it; unload that first\n",
-		       smp_processor_id());
+		pr_err_ratelimited("SVM is on already on CPU %d: another hypervisor uses it; unload that first\n",
+				   smp_processor_id());
 		return -EBUSY;
 	}
 	/*

@@ -121,6 +121,17 @@ static ssize_t slots_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return n;
 }
 
+static ssize_t closed_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return vac_closed_show(buf);
+}
+
+static ssize_t closed_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			    size_t count)
+{
+	return vac_closed_set(buf) ?: count;
+}
+
 static ssize_t chooser_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	return vac_chooser_show(buf);
@@ -138,13 +149,14 @@ static struct kobj_attribute default_attr = __ATTR(default, 0644, default_show, 
 static struct kobj_attribute enabled_attr = __ATTR_RO(enabled);
 static struct kobj_attribute users_attr = __ATTR_RO(users);
 static struct kobj_attribute slots_attr = __ATTR_RO(slots);
+static struct kobj_attribute closed_attr = __ATTR(closed, 0644, closed_show, closed_store);
 static struct kobj_attribute chooser_attr = __ATTR_RO(chooser);
 static struct kobj_attribute refused_attr = __ATTR_RO(refused);
 
 static const struct attribute *root_attrs[] = {
 	&version_attr.attr, &capabilities_attr.attr, &vendor_attr.attr, &default_attr.attr,
-	&enabled_attr.attr, &users_attr.attr, &slots_attr.attr, &chooser_attr.attr,
-	&refused_attr.attr, NULL,
+	&closed_attr.attr, &enabled_attr.attr, &users_attr.attr, &slots_attr.attr,
+	&chooser_attr.attr, &refused_attr.attr, NULL,
 };
 
 struct instance_attribute {
@@ -275,19 +287,19 @@ struct vm_attribute {
 	ssize_t (*show)(struct vac_vm *vm, char *buf);
 };
 
-#define VM_ATTR(_name, _mode, _format, ...)						\
+/* Not for everybody: of other people's VMs a container need not even see the size. */
+#define VM_ATTR(_name, _format, ...)							\
 static ssize_t vm_##_name##_show(struct vac_vm *vm, char *buf)				\
 {											\
 	return sysfs_emit(buf, _format "\n", __VA_ARGS__);				\
 }											\
 static const struct vm_attribute vm_##_name =						\
-	{ { .name = #_name, .mode = _mode }, vm_##_name##_show }
+	{ { .name = #_name, .mode = 0400 }, vm_##_name##_show }
 
-VM_ATTR(instance, 0444, "%s", vm->inst->desc.tag);
-/* A number of the machine, which a container need not see. */
-VM_ATTR(pid, 0400, "%d", vm->pid);
-VM_ATTR(vcpus, 0444, "%d", atomic_read(&vm->vcpus));
-VM_ATTR(since, 0444, "%lld", vm->since);
+VM_ATTR(instance, "%s", vm->inst->desc.tag);
+VM_ATTR(pid, "%d", vm->pid);
+VM_ATTR(vcpus, "%d", atomic_read(&vm->vcpus));
+VM_ATTR(since, "%lld", vm->since);
 
 static struct attribute *vm_attrs[] = {
 	(struct attribute *)&vm_instance.attr, (struct attribute *)&vm_pid.attr,

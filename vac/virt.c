@@ -92,7 +92,8 @@ static int instance_on(struct vac_instance *inst)
 		return 0;
 	r = inst->desc.cpu_enable();
 	if (r)
-		pr_err("kvm_%s cannot be enabled on CPU %d: %d\n", inst->desc.tag, cpu, r);
+		pr_err_ratelimited("kvm_%s cannot be enabled on CPU %d: %d\n", inst->desc.tag,
+				   cpu, r);
 	else
 		cpumask_set_cpu(cpu, inst->cpus);
 	return r;
@@ -151,6 +152,13 @@ static int refuse_going_down(struct vac_instance *inst)
 	return refuse(inst, "going-down", -EBUSY);
 }
 
+static int refuse_closed(struct vac_instance *inst)
+{
+	pr_notice_ratelimited("kvm_%s gets no VM for %s[%d]: it is closed; echo 0 > /sys/kernel/vac/instances/%s/closed, or make it on another instance\n",
+			      inst->desc.tag, current->comm, task_pid_nr(current), inst->desc.tag);
+	return refuse(inst, "closed", -ESHUTDOWN);
+}
+
 /* VMS: 1 for a VM, 0 for the instance itself. */
 static int get(struct vac_instance *inst, unsigned int vms)
 {
@@ -162,10 +170,7 @@ static int get(struct vac_instance *inst, unsigned int vms)
 	mutex_lock(&vac.lock);
 	if (vms && inst->closed) {
 		mutex_unlock(&vac.lock);
-		pr_notice_ratelimited("kvm_%s gets no VM for %s[%d]: it is closed; echo 0 > /sys/kernel/vac/instances/%s/closed, or make it on another instance\n",
-				      inst->desc.tag, current->comm, task_pid_nr(current),
-				      inst->desc.tag);
-		return refuse(inst, "closed", -ESHUTDOWN);
+		return refuse_closed(inst);
 	}
 	cpus_read_lock();
 	if (!vac.users++)

@@ -6,6 +6,7 @@
  * references, who made it. The instance is what the VM points to, so that it may
  * be another one day and the number the same.
  */
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -89,7 +90,7 @@ VAC_EXPORT(vac_vm_del);
 
 /**
  * vac_vm_on_cpu() - Whose vCPU was loaded last on a CPU.
- * @cpu: the CPU.
+ * @cpu: the CPU; one that cannot be has nobody.
  * @number: of the VM.
  * @instance: its instance's number, that of instances/<tag>/number.
  *
@@ -103,9 +104,12 @@ VAC_EXPORT(vac_vm_del);
  */
 bool vac_vm_on_cpu(unsigned int cpu, u64 *number, u32 *instance)
 {
-	u64 last = READ_ONCE(per_cpu(vac_cpu.vm, cpu));
 	struct vac_vm *vm;
+	u64 last;
 
+	if (cpu >= nr_cpu_ids || !cpu_possible(cpu))
+		return false;
+	last = READ_ONCE(per_cpu(vac_cpu.vm, cpu));
 	rcu_read_lock();
 	vm = last ? xa_load(&vms, last) : NULL;
 	if (vm) {

@@ -247,20 +247,20 @@ static void teardown(void)
 static int cpu_on(void)
 {
 	if (__read_cr4() & X86_CR4_VMXE) {
-		pr_err("VMX is on already on CPU %d: another hypervisor uses it; unload that first\n",
-		       smp_processor_id());
+		pr_err_ratelimited("VMX is on already on CPU %d: another hypervisor uses it; unload that first\n",
+				   smp_processor_id());
 		return -EBUSY;
 	}
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_on(__pa(this_cpu_read(vmxon_region)))) {
-		pr_err("VMXON fails on CPU %d\n", smp_processor_id());
+		pr_err_ratelimited("VMXON fails on CPU %d\n", smp_processor_id());
 		cr4_clear_bits(X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
 		return -EIO;
 	}
 	if (flush_ept() || vac_vpid_cpu_on()) {
-		pr_err("INVEPT or INVVPID fails on CPU %d\n", smp_processor_id());
+		pr_err_ratelimited("INVEPT or INVVPID fails on CPU %d\n", smp_processor_id());
 		vmx_off();
 		intel_pt_handle_vmx(0);
 		return -EIO;

@@ -9,7 +9,8 @@
 # struct that carries its size was inserted, taken out or got another type, whether or not something
 # was added to its end as well, and when an enumerator got another value; when such a struct was no
 # longer hidden from genksyms, and when a file of vac came to include what defines struct kvm (the
-# CRCs). It passed, saying so, when a function was added, and when a member was added to an end.
+# CRCs); and when a u32 was added to the end of a struct. It passed, saying so, when a function was
+# added, and when a member of 8 bytes was added to an end.
 #
 # tests/check/interface-only-grows.t --write  promises what vac has now.
 
@@ -83,6 +84,27 @@ def without_growth(now, promise):
         if one.get("name") not in promised)
 
 
+def bits(tree, name):
+    """The size of a type by its id."""
+    one = tree.find(f".//*[@id='{name}']")
+    return int(one.get("size-in-bits") or bits(tree, one.get("type-id")))
+
+
+def compare_padding(check, now):
+    """What is behind the last member of a compound literal is anything."""
+    tree = ElementTree.parse(now)
+    ends = {}
+    for name in SIZED:
+        last = sized(tree, name).findall("data-member")[-1]
+        ends[name] = (int(last.get("layout-offset-in-bits")) +
+                      bits(tree, last.find("var-decl").get("type-id")))
+    check.ok(len(SIZED) > 5, "the structs that carry their size are found", str(SIZED))
+    check.none("none of them ends with padding, where a later member would be taken for one",
+               (f"vac/include/vac.h: struct {name}: {end} bits of {sized(tree, name).get('size-in-bits')}; "
+                "next: fill it to a multiple of 8 bytes"
+                for name, end in ends.items() if end != int(sized(tree, name).get("size-in-bits"))))
+
+
 def compare(check, now):
     reduced = check.folder / "reduced.abi"
     tree, grown = without_growth(ElementTree.parse(now), ElementTree.parse(ROOT / PROMISE))
@@ -148,6 +170,7 @@ def main():
                (f"vac/{name}: exported, and not in the description; next: look at abidw's output"
                 for name in sorted(set(exports) - listed)))
     compare(check, now)
+    compare_padding(check, now)
     compare_crcs(check, exports)
     compare_values(check)
     check.done()

@@ -8,13 +8,15 @@
  *  - VAC_MAJOR: an instance of another major is refused.
  *  - capability bits: what a vac can mediate. An instance names the bits it
  *    cannot do without (for each vendor) and degrades on the others: functions
- *    that only a later vac has it declares weak, and calls behind their bit.
+ *    that only a later vac has it declares weak, and calls behind their bit. What
+ *    it has no code for it does not use, whatever the bits say.
  *
  * Every struct that crosses carries its size: vac reads what both sides know and
- * takes zero for the rest. New members go to its end. What may grow (these, and
- * the answers of vac_vcpu_switch()) is kept out of the CRCs of CONFIG_MODVERSIONS,
- * since the size, not a CRC, is what versions it. No type of the kernel's is in a
- * prototype here, so that the CRCs are the same for each kernel.
+ * takes zero for the rest. New members go to its end, and fill it to a multiple
+ * of 8 bytes: padding is never used, since nobody knows what is in it. What may
+ * grow (these, and the answers of vac_vcpu_switch()) is kept out of the CRCs of
+ * CONFIG_MODVERSIONS, since the size, not a CRC, is what versions it. No type of
+ * the kernel's is in a prototype here, so that the CRCs are the same for each kernel.
  *
  * All symbols are exported in the namespace VAC.
  *
@@ -141,10 +143,11 @@ struct vac_device_ops {
  * @size: sizeof(struct vac_chooser_ops) where the chooser was built.
  * @owner: its module, for reports.
  * @choose: write the tag of an instance, or "" for the default, to @tag, which has room for
- *	VAC_TAG_MAX characters and a 0; or return -errno, which is what the open ends with. Process
- *	context of who opens; may sleep. The kernel holds misc_mtx: meanwhile every open of a misc
- *	device waits, so it must wait neither for a module that is being loaded or unloaded nor
- *	for anything that is in the opener's hands.
+ *	VAC_TAG_MAX characters and a 0; or return -errno, which is what the open ends with. Asked once
+ *	more for the same open where there was none of that tag. Process context of who opens;
+ *	may sleep. The kernel holds misc_mtx: meanwhile every open of a misc device waits, so it
+ *	must wait neither for a module that is being loaded or unloaded nor for anything that is
+ *	in the opener's hands.
  */
 struct vac_chooser_ops {
 	u32 size;
@@ -153,8 +156,8 @@ struct vac_chooser_ops {
 };
 
 /**
- * struct vac_perf_ops - what perf asks of a guest. Each in NMI context; no vCPU need be loaded; NULL
- * where there is no answer.
+ * struct vac_perf_ops - what perf asks of a guest. Each in NMI context; no vCPU need be loaded;
+ * NULL where there is no answer.
  * @size: sizeof(struct vac_perf_ops) where the instance was built.
  * @state: as in struct perf_guest_info_callbacks.
  * @get_ip: likewise.
@@ -168,8 +171,8 @@ struct vac_perf_ops {
 };
 
 /**
- * struct vac_clock_ops - what an instance does when CPUs come and go. Each on the CPU; must not sleep,
- * must not fail.
+ * struct vac_clock_ops - what an instance does when CPUs come and go. Each on the CPU; must not
+ * sleep, must not fail.
  * @size: sizeof(struct vac_clock_ops) where the instance was built.
  * @online: the CPU came; also called once on each CPU that is there already.
  * @offline: it is about to go.

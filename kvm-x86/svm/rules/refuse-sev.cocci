@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: refuse-sev
 // why: an SEV ASID is a slot for an encryption key, and two allocators would share one. Switched off as
-//   the parameter "sev" does it, since newer releases initialise the PSP even after they gave up on SEV
+//   the parameter "sev" does it, since newer releases initialise the PSP even after they gave up on SEV;
+//   whatever the loaded vac can: what is built by this rule does not ask it
 // hazard: 8
 // files: arch/x86/kvm/svm/sev.c   hits: 1
 
@@ -11,21 +12,17 @@ position hit;
 (
 - if (!sev_enabled@hit || !npt_enabled)
 - 	goto out;
-+ 	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
-+ 		if (boot_cpu_has(X86_FEATURE_SEV))
-+ 			pr_info("SEV is not mediated by the loaded vac: disabled\n");
-+ 		sev_enabled = false;
-+ 	}
++ 	if (sev_enabled && boot_cpu_has(X86_FEATURE_SEV))
++ 		pr_info("SEV is not mediated: disabled\n");
++ 	sev_enabled = false;
 + 	if (!sev_enabled || !npt_enabled)
 + 		goto out;
 |
 - if (!sev_enabled@hit || !npt_enabled || !nrips)
 - 	goto out;
-+ 	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
-+ 		if (boot_cpu_has(X86_FEATURE_SEV))
-+ 			pr_info("SEV is not mediated by the loaded vac: disabled\n");
-+ 		sev_enabled = false;
-+ 	}
++ 	if (sev_enabled && boot_cpu_has(X86_FEATURE_SEV))
++ 		pr_info("SEV is not mediated: disabled\n");
++ 	sev_enabled = false;
 + 	if (!sev_enabled || !npt_enabled || !nrips)
 + 		goto out;
 )

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 bool avic_hardware_setup(void)
 {
-	if (!(vac_capabilities() & VAC_CAP_AVIC)) {
-		pr_info("AVIC is not mediated by the loaded vac: disabled\n");
-		return false;
-	}
+	pr_info("AVIC is not mediated: disabled\n");
+	return false;
 	if (!npt_enabled)
 		return false;
 

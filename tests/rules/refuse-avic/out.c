@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 bool avic_hardware_setup(struct kvm_x86_ops *ops)
 {
-	if (!(vac_capabilities() & VAC_CAP_AVIC)) {
-		pr_info("AVIC is not mediated by the loaded vac: disabled\n");
-		return false;
-	}
+	pr_info("AVIC is not mediated: disabled\n");
+	return false;
 	if (!npt_enabled)
 		return false;
 	avic_mode = boot_cpu_has(X86_FEATURE_AVIC) ? AVIC_MODE_X1 : AVIC_MODE_NONE;

@@ -3,11 +3,9 @@ void sev_hardware_setup(void)
 {
 	bool supported = false;
 
-	if (sev_enabled && !(vac_capabilities() & VAC_CAP_SEV_ASID)) {
-		if (boot_cpu_has(X86_FEATURE_SEV))
-			pr_info("SEV is not mediated by the loaded vac: disabled\n");
-		sev_enabled = false;
-	}
+	if (sev_enabled && boot_cpu_has(X86_FEATURE_SEV))
+		pr_info("SEV is not mediated: disabled\n");
+	sev_enabled = false;
 	if (!sev_enabled || !npt_enabled)
 		goto out;
 

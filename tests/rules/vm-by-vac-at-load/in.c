@@ -17,6 +17,7 @@ out_err_no_mmu_notifier:
 	kvm_disable_virtualization();
 out_err_no_disable:
 	kvm_arch_destroy_vm(kvm);
+out_err_no_arch_destroy_vm:
 	return ERR_PTR(r);
 }
 

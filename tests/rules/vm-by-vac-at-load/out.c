@@ -3,24 +3,25 @@ static struct kvm *kvm_create_vm(unsigned long type, const char *fdname)
 {
 	int r;
 
-	r = kvm_arch_init_vm(kvm, type);
-	if (r)
-		goto out_err_no_arch_destroy_vm;
-
 	kvm->arch.vac_vm = vac_vm_add(kvm_vac, &(struct vac_vm_desc){
 		.size = sizeof(struct vac_vm_desc),
 		.kvm = kvm,
 	});
 	r = PTR_ERR_OR_ZERO(kvm->arch.vac_vm);
 	if (r)
+		goto out_err_no_arch_destroy_vm;
+
+	r = kvm_arch_init_vm(kvm, type);
+	if (r)
 		goto out_err_no_disable;
 
 	return kvm;
 
 out_err_no_mmu_notifier:
-	vac_vm_del(kvm->arch.vac_vm);
-out_err_no_disable:
 	kvm_arch_destroy_vm(kvm);
+out_err_no_disable:
+	vac_vm_del(kvm->arch.vac_vm);
+out_err_no_arch_destroy_vm:
 	return ERR_PTR(r);
 }
 

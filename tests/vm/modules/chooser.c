@@ -2,7 +2,8 @@
 /*
  * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
  * names ("": the default), after "ms" milliseconds, or "otherwise" where that one makes no VMs, or
- * none, with the error "error". What a second chooser would be told is in "second".
+ * none, with the error "error". Once before all that it names what "once" says.
+ * What a second chooser would be told is in "second".
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -12,6 +13,8 @@
 
 static char tag[40];
 module_param_string(tag, tag, sizeof(tag), 0644);
+static char once[40];
+module_param_string(once, once, sizeof(once), 0644);
 static char otherwise[40];
 module_param_string(otherwise, otherwise, sizeof(otherwise), 0644);
 static int error;
@@ -31,7 +34,10 @@ static int choose(struct file *file, char *to)
 	msleep(ms);
 	if (*strim(otherwise) && vac_instance_state(wish) != VAC_INSTANCE_DEVICE)
 		wish = otherwise;
+	if (*strim(once))
+		wish = once;
 	memcpy(to, wish, VAC_TAG_MAX + 1);	/* a longer one without its end */
+	*once = '\0';
 	return error;
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: a module can choose the instance at each open of /dev/kvm: the one that it names, or the
- * default, or none with an error of its own. One that is not there is refused, not replaced; the
- * chooser can ask before, and learns of one that is closed as well. There is one chooser at a time.
+ * default, or none with an error of its own. One that is not there is refused, not replaced, after the
+ * chooser was asked once more; it can ask before, and learns of one that is closed as well. There is
+ * one chooser at a time.
  * It may sleep, and be unloaded while it does: no call runs in it afterwards.
  *
- * fails when: it is asked and not heard (mutant chooser-is-not-heard), it is not told that an
- * instance is closed (mutant closing-is-not-told), or its unload does not wait for a call (mutant
+ * fails when: it is asked and not heard (mutant chooser-is-not-heard), or not asked again (mutant
+ * chooser-is-asked-once), it is not told that an instance is closed (mutant closing-is-not-told), or
+ * its unload does not wait for a call (mutant
  * chooser-is-not-waited-for: an oops).
  *
  * machine: --cpus 1
@@ -103,7 +105,11 @@ int main(void)
 	need(sys_write("a234567890123456789012345", CHOOSER "/tag"),
 	     "one that is no tag");
 	ok_is(leads_to(), -ENXIO, "is refused");
-	need(sys_write("b", CHOOSER "/otherwise"), "it asks, and then wants b");
+	need(sys_write("b", CHOOSER "/tag"), "it wants b");
+	need(sys_write("gone", CHOOSER "/once"), "but first one that has just gone");
+	ok_is(leads_to(), 1, "it is asked once more");
+	need(sys_write("nosuch", CHOOSER "/tag"), "it wants what is not there");
+	need(sys_write("b", CHOOSER "/otherwise"), "but asks, and then wants b");
 	ok_is(leads_to(), 1, "which it gets");
 	need(sys_write("a", CHOOSER "/tag"), "it would rather have a");
 	ok_is(leads_to(), 0, "which is there");

@@ -2,8 +2,9 @@
 /*
  * Claim: once an instance is closed no VM is made on it, by whichever file: its own device, /dev/kvm,
  * a file of either that was open before. VMs that are there run on and get vCPUs; the other
- * instance does not mind; opened again, it makes VMs again. Loaded again it is closed still, and
- * with vac's parameter "closed" from its beginning. sysfs keeps the refusal for tools.
+ * instance does not mind; opened again, it makes VMs again. Loaded again it is closed still. A tag
+ * can be closed while nothing has it, with vac's file or parameter "closed". sysfs keeps the refusal
+ * for tools.
  *
  * fails when: closing is asked where a device is opened (mutant closing-is-asked-at-open), or nowhere
  * (mutant closed-makes-vms).
@@ -46,6 +47,14 @@ static int by_path(const char *path)
 	r = new_vm(dev);
 	close(dev);
 	return r;
+}
+
+static void closed_is(const char *tags_)
+{
+	char value[64] = "?";
+
+	sys_read(value, sizeof(value), VAC "/closed");
+	ok(!strcmp(value, tags_), "closed are: %s (%s)", tags_, value);
 }
 
 /* Times that sysfs has it, 0 if it has not. */
@@ -117,6 +126,20 @@ int main(void)
 	ok_errno(load_instance("a"), "and loads");
 	ok_is(sys_read_number(CLOSED), 1, "it is closed still");
 	ok_refused(by_path(device_of("a")), ESHUTDOWN, "and makes no VM");
+
+	closed_is("a");
+	need(unload_instance("b"), "b unloads");
+	ok_errno(sys_write("x,b\n", VAC "/closed"),
+		 "others can be closed, loaded or not");
+	closed_is("x b");
+	ok_errno(by_path(device_of("a")), "a is open");
+	ok_errno(load_instance("b"), "b loads");
+	ok_refused(by_path(device_of("b")), ESHUTDOWN, "and makes no VM");
+	ok(sys_write("a B", VAC "/closed") < 0, "what is no tag is refused");
+	closed_is("x b");
+	ok_errno(sys_write("\n", VAC "/closed"), "all can be opened");
+	closed_is("");
+	ok_errno(by_path(device_of("b")), "b makes VMs");
 	unload_two();
 
 	ok_refused(mod_insert("vac", "closed=a,B"), EINVAL,
@@ -126,6 +149,7 @@ int main(void)
 	need(load_instance("b"), "b loads");
 	ok_errno(by_path(device_of("a")), "a makes VMs");
 	ok_refused(by_path(device_of("b")), ESHUTDOWN, "b none, from its beginning");
+	closed_is("x b");
 	unload_two();
 	return tap_end();
 }
