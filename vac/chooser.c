@@ -80,7 +80,7 @@ void vac_chooser_unregister(const struct vac_chooser_ops *from)
 VAC_EXPORT(vac_chooser_unregister);
 
 /**
- * vac_chooser_ask() - Where an open of /dev/kvm goes. What is asked twice may be answered differently.
+ * vac_chooser_ask() - Where an open of /dev/kvm goes. The next answer may be another.
  * @file: what is being opened.
  * @tag: room for VAC_TAG_MAX characters and a 0; "" is written for the default.
  *

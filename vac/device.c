@@ -61,7 +61,7 @@ static int device_open(struct inode *inode, struct file *file)
 	char tag[VAC_TAG_MAX + 1];
 	int asked;
 
-	/* Twice, because what the chooser had seen may have gone since: it can name another then. */
+	/* Twice, because what the chooser had seen may have gone since: it can name another. */
 	for (asked = 0; !fops && asked < 2; asked++) {
 		int r = vac_chooser_ask(file, tag);
 

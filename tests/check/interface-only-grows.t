@@ -100,8 +100,7 @@ def compare_padding(check, now):
                       bits(tree, last.find("var-decl").get("type-id")))
     check.ok(len(SIZED) > 5, "the structs that carry their size are found", str(SIZED))
     check.none("none of them ends with padding, where a later member would be taken for one",
-               (f"vac/include/vac.h: struct {name}: {end} bits of {sized(tree, name).get('size-in-bits')}; "
-                "next: fill it to a multiple of 8 bytes"
+               (f"vac/include/vac.h: struct {name} ends at bit {end}; next: fill it to 8 bytes"
                 for name, end in ends.items() if end != int(sized(tree, name).get("size-in-bits"))))
 
 

@@ -143,7 +143,7 @@ struct vac_device_ops {
  * @size: sizeof(struct vac_chooser_ops) where the chooser was built.
  * @owner: its module, for reports.
  * @choose: write the tag of an instance, or "" for the default, to @tag, which has room for
- *	VAC_TAG_MAX characters and a 0; or return -errno, which is what the open ends with. Asked once
+ *	VAC_TAG_MAX characters and a 0; or return -errno, which the open ends with. Asked once
  *	more for the same open where there was none of that tag. Process context of who opens;
  *	may sleep. The kernel holds misc_mtx: meanwhile every open of a misc device waits, so it
  *	must wait neither for a module that is being loaded or unloaded nor for anything that is
