@@ -3,8 +3,8 @@
  * internal.h - what the files of vac share; no instance sees it.
  *
  * Locks, outermost first:
- *   chooser.c's (mutex)   who chooses; held while calls to the chooser are waited for, and so outside
- *                         of misc_mtx; they are under SRCU, and no lock of vac's
+ *   chooser.c's (mutex)   who chooses; held while calls to the chooser are waited for, and so
+ *                         outside of misc_mtx; they are under SRCU, and no lock of vac's
  *   vac.lock (mutex)      instances, users, default, closed; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
