@@ -6,8 +6,8 @@
  * CONFIG_MODVERSIONS the loader compares the CRC of every function that the instance uses.
  *
  * fails when: a struct that may grow, a handle or enum vac_last is not hidden from genksyms (the
- * loader: "disagrees about version of symbol vac_instance_register"), or check_interface() wants the
- * size of its own descriptor (mutant descriptor-must-be-mine).
+ * loader: "disagrees about version of symbol vac_instance_register"), or vac wants the size of its own
+ * descriptor (mutant descriptor-must-be-mine) or of its own operations (mutant ops-must-be-mine).
  *
  * machine: --cpus 1
  * modules: released
