@@ -10,7 +10,6 @@ static struct kvm *kvm_create_vm(unsigned long type, const char *fdname)
 	r = PTR_ERR_OR_ZERO(kvm->arch.vac_vm);
 	if (r)
 		goto out_err_no_arch_destroy_vm;
-
 	r = kvm_arch_init_vm(kvm, type);
 	if (r)
 		goto out_err_no_disable;
