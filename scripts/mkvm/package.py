@@ -9,7 +9,7 @@ from . import digest, house, names, objects, tree
 TEMPLATES = Path(__file__).resolve().parent / "package"
 
 
-def glue_files(interface):
+def glue_files(interface=house.ROOT / house.VAC_HEADERS):
     """Our own C, by its path in the package; vac's header is in the folder interface."""
     files = {}
     for folder, place in house.GLUE_FOLDERS.items():
