@@ -58,11 +58,13 @@ void vac_vcpu_del(struct vac_vm *vm)
 VAC_EXPORT(vac_vcpu_del);
 
 /* What few switches need, in a function of its own: the others save no register for it. */
-static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu, enum vac_last last)
+static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
+	enum vac_last last = c->last_instance == vm->instance ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
 	struct vac_instance *inst = vm->inst;
 
+	c->count[last]++;
 	if (last == VAC_LAST_OTHER) {
 		c->last_instance = inst->id;
 		/* What the other's guest left and this one may never write is neutral again. */
@@ -90,14 +92,12 @@ static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu, enum vac_last las
  */
 noinline int vac_vcpu_switch(struct vac_vm *vm, u64 vcpu)
 {
-	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
-	enum vac_last last = c->last_instance == vm->instance ? VAC_LAST_INSTANCE : VAC_LAST_OTHER;
-
 	this_cpu_write(vac_last_vcpu, vcpu);
-	WRITE_ONCE(c->vm, vm->number);
-	c->count[last]++;
-	if (last == VAC_LAST_OTHER || trace_vac_vcpu_switch_enabled())
-		return switch_slowly(vm, vcpu, last);
-	return last;
+	this_cpu_write(vac_cpu.vm, vm->number);
+	if (this_cpu_read(vac_cpu.last_instance) != vm->instance ||
+	    trace_vac_vcpu_switch_enabled())
+		return switch_slowly(vm, vcpu);
+	this_cpu_inc(vac_cpu.count[VAC_LAST_INSTANCE]);
+	return VAC_LAST_INSTANCE;
 }
 VAC_EXPORT(vac_vcpu_switch);
