@@ -12,7 +12,7 @@ quote = '$(subst ','\'',$(1))'
 with_patches = set --; for patch in $(PATCHES); do set -- "$$@" --patch "$$patch"; done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance demo test test-all matrix check bench install uninstall clean
+.PHONY: help setup vac instance demo test test-all test-debug matrix check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -55,6 +55,10 @@ test: ## claims, with samples of mutants and of 6.12, without what is long; or O
 test-all: ## all claims on all machines, all mutants, all releases, flavours: hours
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
+
+test-debug: ## all scenarios on debug kernels (lockdep, KASAN, ...); or ONLY=...: hours
+	@scripts/setup debug
+	@tests/debug/run $(ONLY)
 
 matrix: setup ## every release built and run on a stock kernel of its series; or ONLY=<release>
 	@tests/matrix/run $(ONLY)
