@@ -16,7 +16,7 @@
 #include "../vm/lib/mod.h"
 #include "../vm/lib/tap.h"
 
-static const char * const both[2] = { "extra1", "extra2" };
+static const char * const both[2] = { "c", "d" };
 
 static void advance(struct work *w[2], const char *when)
 {

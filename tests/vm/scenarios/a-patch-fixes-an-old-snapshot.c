@@ -6,11 +6,11 @@
  *
  * The fix is "KVM: x86: Use scratch field in MMIO fragment to hold small write values",
  * CVE-2026-31588, of 6.1.175 and 6.12.83; ../guest/split.h has the story. Where the archive's
- * oldest release has it, the patch is left out of kvm-fixed, and what needs the bug is skipped.
+ * oldest release has it, the patch is left out of kvm-f, and what needs the bug is skipped.
  *
  * machine: --cpus 1
  * modules: fixed
- * fails when: kvm-fixed is built with a patch that changes something else (its VMM gets wrong
+ * fails when: kvm-f is built with a patch that changes something else (its VMM gets wrong
  * halves), kvm-b with the fix (its VMM gets the right ones).
  *
  * series: first
@@ -21,6 +21,7 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
+#define FIXED  "f" /* b with the patch */
 #define FIX    "mmio-fragment-value.cocci"
 #define WRITES 64
 
@@ -44,17 +45,17 @@ int main(void)
 	char release[40] = "?";
 
 	load_two();
-	need(load_instance("fixed"), "instance fixed loads");
+	need(load_instance(FIXED), "instance f loads");
 	sys_read(release, sizeof(release), VAC "/instances/b/snapshot");
-	if (instance_patched("fixed", FIX) == 1)
+	if (instance_patched(FIXED, FIX) == 1)
 		ok(wrong_on("b") > 0, "b, of %s, hands wrong halves to its VMM", release);
 	else
 		skip("the archive has no older KVM, and this one has the fix",
 		     "%s, the oldest, has the bug", release);
-	ok_is(wrong_on("fixed"), 0,
+	ok_is(wrong_on(FIXED), 0,
 	      "the same with the patch hands over what was written");
 	ok_is(wrong_on("a"), 0, "and so does a, of the newest release");
-	ok_errno(unload_instance("fixed"), "instance fixed unloads");
+	ok_errno(unload_instance(FIXED), "instance f unloads");
 	unload_two();
 	return tap_end();
 }

@@ -30,7 +30,7 @@
 #define SECONDS	  60
 
 static const char * const eight[INSTANCES] = {
-	"a", "b", "extra1", "extra2", "extra3", "extra4", "extra5", "extra6",
+	"a", "b", "c", "d", "e", "f", "g", "h",
 };
 
 static struct work *guest[INSTANCES];

@@ -7,12 +7,12 @@
  *
  * The fix is "KVM: x86: Use active memslots for the per-vCPU MMIO cache", CVE-2026-99082, of
  * 6.1.191 and 6.12.114; ../guest/smm.h has the story. When the oldest release has it, the patch
- * is left out of kvm-fixed, and what needs the bug is skipped.
+ * is left out of kvm-f, and what needs the bug is skipped.
  *
  * machine: --cpus 1
  * modules: fixed
  * fails when: kvm-a is built from the oldest release (VMs of a have the bug), kvm-b from the
- * newest (VMs of b do not), kvm-fixed without the patch (b is believed to have the fix, and its
+ * newest (VMs of b do not), kvm-f without the patch (b is believed to have the fix, and its
  * VMs have the bug). When writing the default changes nothing (mutant default-sticks).
  *
  * series: first
@@ -23,6 +23,7 @@
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
+#define FIXED "f" /* b with the patch */
 #define FIX   "smm-mmio-cache.cocci"
 #define LOOKS 5
 
@@ -70,9 +71,9 @@ int main(void)
 
 	load_vac();
 	need(load_instance("b"), "instance b loads");
-	need(load_instance("fixed"), "instance fixed loads");
+	need(load_instance(FIXED), "instance f loads");
 	sys_read(release, sizeof(release), VAC "/instances/b/snapshot");
-	bug = instance_patched("fixed", FIX) == 1 ? SMM_DEVICE : SMM_MEMORY;
+	bug = instance_patched(FIXED, FIX) == 1 ? SMM_DEVICE : SMM_MEMORY;
 	if (bug == SMM_MEMORY)
 		skip("the archive has no older KVM, and this one has the fix",
 		     "%s, the oldest, has the bug", release);
@@ -82,11 +83,11 @@ int main(void)
 	all_go_on("when a is loaded");
 	choose("a", SMM_MEMORY, "after the upgrade");
 	choose("b", bug, "after the rollback");
-	choose("fixed", SMM_MEMORY, "after the upgrade to b with the fix");
+	choose(FIXED, SMM_MEMORY, "after the upgrade to b with the fix");
 
 	for (i = 0; i < running; i++)
 		smm_end(vms[i].smm);
-	ok_errno(unload_instance("fixed"), "instance fixed unloads");
+	ok_errno(unload_instance(FIXED), "instance f unloads");
 	unload_two();
 	return tap_end();
 }

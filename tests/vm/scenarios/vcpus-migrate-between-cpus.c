@@ -37,7 +37,7 @@
 #define TURNS	   300 /* of each guest, at least */
 #define MOVES	   20  /* of both, at least */
 #define RELOADS	   1   /* in each of the two ways */
-#define THIRD	   "extra1"
+#define THIRD	   "c"
 #define MOVE_AFTER 3 /* rounds */
 
 struct player {
