@@ -52,8 +52,7 @@ int main(void)
 	else
 		skip("the archive has no older KVM, and this one has the fix",
 		     "%s, the oldest, has the bug", release);
-	ok_is(wrong_on(FIXED), 0,
-	      "the same with the patch hands over what was written");
+	ok_is(wrong_on(FIXED), 0, "the same with the patch hands over what was written");
 	ok_is(wrong_on("a"), 0, "and so does a, of the newest release");
 	ok_errno(unload_instance(FIXED), "instance f unloads");
 	unload_two();

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run a scenario in a machine whose emulator fails now and then by itself, and say who failed.
+
+usage: tests/vm/tries.py [--control COMMAND] -- COMMAND...
+
+A first run that passes is the result. Else more runs decide (Wald's sequential test): a failure
+counts 3, a pass takes away 1; at 0 the scenario has passed, at 12 it is in doubt. One that fails one
+run in ten comes to doubt in 1 of 90 cases, one that fails one run in three in every second. The
+control is the same kernel with its own KVM. Where a scenario is in doubt, the control makes as many
+runs; only when that fails about as often (Fisher's exact test, one-sided, 5 %), and the scenario
+has passed three runs, is it the emulator.
+What is printed is what failed in each, then the last run that says the same as the result, and if
+it was not the only one "# again: 5 runs, 71.3 s". All runs but those that may be the last one end with
+their first failure (--first-failure, which COMMAND has to know).
+
+exit status: that of COMMAND, 2 usage
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from math import comb
+
+FAILURE, PASS, DOUBT = 3, 1, 12
+SIGNIFICANT = 0.05
+PASSES = 3          # without them a claim was not shown
+
+
+def fisher(failed, runs, control_failed, control_runs):
+    """How likely so many of the failures are the scenario's, if both fail equally often."""
+    both = failed + control_failed
+    ways = comb(runs + control_runs, both)
+    return sum(comb(runs, n) * comb(control_runs, both - n)
+               for n in range(failed, min(runs, both) + 1)) / ways
+
+
+class Tries:
+    """try_it(whole) and control() make a run and say whether it passed."""
+
+    def __init__(self, try_it, control):
+        self.try_it, self.control = try_it, control
+        self.runs = self.failed = self.control_failed = self.control_runs = 0
+
+    def passed(self):
+        score = 0
+        while True:
+            good = self.try_it(score + FAILURE >= DOUBT)
+            self.runs += 1
+            self.failed += not good
+            if good and not self.failed:
+                return True
+            score += -PASS if good else FAILURE
+            if score <= 0:
+                return True
+            if score >= DOUBT:
+                return self.acquitted()
+
+    def acquitted(self):
+        if not self.control or self.runs - self.failed < PASSES:
+            return False
+        for _ in range(self.runs):
+            self.control_failed += not self.control()
+            self.control_runs += 1
+        return fisher(self.failed, self.runs, self.control_failed,
+                      self.control_runs) > SIGNIFICANT
+
+
+class Report:
+    """What the runs of a command said."""
+
+    def __init__(self, command, control):
+        self.command, self.control_command = command, control
+        self.last, self.seconds, self.runs = {}, 0, 0
+
+    def run(self, command, good_as):
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace",
+                              check=False)
+        seconds = re.findall(r"^# verdict: \S+ ([0-9.]+) s", done.stdout, re.M)
+        self.seconds += float(seconds[-1]) if seconds else 0
+        self.runs += 1
+        for line in done.stdout.splitlines() if done.returncode else []:
+            if re.match(r"not ok|# (reason|verdict):", line):
+                print(f"# {good_as}{line}", flush=True)
+        return done
+
+    def try_it(self, whole):
+        done = self.run(self.command + ([] if whole else ["--first-failure"]), "failed: ")
+        self.last[done.returncode == 0] = done
+        return done.returncode == 0
+
+    def control(self):
+        return self.run(self.control_command, "the control failed: ").returncode == 0
+
+
+def main(arguments):
+    if "--" not in arguments:
+        print(__doc__, file=sys.stderr)
+        return 2
+    command = arguments[arguments.index("--") + 1:]
+    options = arguments[:arguments.index("--")]
+    control = shlex.split(options[1]) if options[:1] == ["--control"] else None
+    report = Report(command, control)
+    tries = Tries(report.try_it, report.control if control else None)
+    passed = tries.passed()
+    done = report.last[passed]
+    if tries.control_runs:
+        print(f"# {tries.failed} of {tries.runs} runs failed, and of the control "
+              f"{tries.control_failed} of {tries.control_runs}")
+    own = re.findall(r"^# verdict: \S+ ([0-9.]+) s", done.stdout, re.M)
+    again = report.seconds - (float(own[-1]) if own else 0)
+    print(done.stdout, end="")
+    if report.runs > 1:
+        print(f"# again: {report.runs - 1} runs, {again:.1f} s", flush=True)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
