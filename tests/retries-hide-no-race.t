@@ -44,8 +44,11 @@ def refused(often, control_often, seen=0):
     chance, failed, runs = random.Random(1), 0, 0
     for _ in range(CASES):
         first = [False] * seen
-        one = tries.Tries(lambda whole, left=first: left.pop() if left else chance.random() >= often,
-                          lambda: chance.random() >= control_often)
+
+        def try_it(_, left=first):
+            return left.pop() if left else chance.random() >= often
+
+        one = tries.Tries(try_it, lambda: chance.random() >= control_often)
         failed += not one.passed()
         runs += one.runs
     return failed / CASES, runs / CASES
@@ -71,11 +74,12 @@ def main():
     share, runs = refused(0, 0)
     tap.ok((share, runs) == (0, 1), "what never fails is run once", share, runs)
     share, runs = refused(0.1, 0.1)
-    tap.ok(share < 0.01 and runs < 2, "what fails one run in ten, as stock KVM does, passes", share, runs)
+    tap.ok(share < 0.01 and runs < 2, "what fails one run in ten, as stock KVM does, passes",
+           share, runs)
     share, _ = refused(0.25, 0.25)
     tap.ok(share < 0.05, "so does what fails one run in four, if stock KVM does", share)
     share, _ = refused(1 / 3, 0.02)
-    tap.ok(share > 0.1, "what fails one run in three where stock KVM does not is refused now and then",
+    tap.ok(share > 0.1, "what fails one run in three, unlike stock KVM, is refused now and then",
            share)
     share, _ = refused(1 / 3, 0.02, seen=1)
     tap.ok(share > 0.4, "and nearly every second time once a run has failed", share)

@@ -40,6 +40,7 @@ class Mutant:
         self.text = path.read_text()
         self.head = dict(re.findall(r"^// (\w+): (.*)$", self.text, re.M))
         self.machines = self.head.get("machine", "amd").split()
+        self.on_debug = self.head.get("kernel") == "debug"
         self.scenario = f"tests/vm/scenarios/{self.head['scenario']}.c"
         if not set(self.machines) <= {"amd", "intel"}:
             raise self.refuse(f"there is no machine {self.head['machine']}")
@@ -171,6 +172,10 @@ def main(names):
     kver = os.environ["KVER"]
     mutants = [Mutant(path) for path in sorted(Path(__file__).parent.iterdir())
                if path.suffix in (".mutant", ".naive") and (not names or path.stem in names)]
+    mutants = [one for one in mutants if one.on_debug == ("-debug-" in kver)]
+    if lacking := set(names) - {one.name for one in mutants}:
+        sys.exit(f"scenarios-notice-mutants: there is no mutant for {kver} that is called "
+                 f"{' or '.join(sorted(lacking))}")
     wanted = os.environ.get("MACHINE", "both")
     jobs = [(one, machine, one.kernel(kver)) for one in mutants for machine in one.machines
             if wanted in (machine, "both")]

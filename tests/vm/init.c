@@ -47,6 +47,7 @@
 #define MAX_WORDS   64
 #define MAX_PAYLOAD 1000
 #define LOG_WARNING 4
+#define LEAK_MS	    6000 /* kmemleak: MSECS_MIN_AGE is 5000 */
 #define REAP_MS	    5000
 
 struct stream {
@@ -435,6 +436,36 @@ static void drain(struct stream *s)
 		flush_line(s, s->type);
 }
 
+/*
+ * Have a kernel with kmemleak look for what nobody points at, once all is LEAK_MS old and twice,
+ * since it tells of what has not changed in between; and log what it found as errors.
+ */
+static void log_leaks(int signals, struct stream *streams)
+{
+	static char leaks[32768];
+	int fd = open("/sys/kernel/debug/kmemleak", O_RDWR | O_CLOEXEC);
+	int unused;
+	ssize_t size;
+
+	if (fd < 0)
+		return;
+	wait_for(-1, signals, streams, uptime_ms() + LEAK_MS, &unused);
+	for (int i = 0; i < 2; i++) {
+		if (write(fd, "scan", 4) < 0)
+			break;
+		heartbeat();
+	}
+	size = read(fd, leaks, sizeof(leaks) - 1);
+	close(fd);
+	leaks[size > 0 ? size : 0] = '\0';
+	for (char *line = strtok(leaks, "\n"); line; line = strtok(NULL, "\n")) {
+		char text[300];
+		int length = snprintf(text, sizeof(text), "<3>kmemleak: %.250s\n", line);
+
+		write_all(kmsg_fd, text, length);
+	}
+}
+
 int main(void)
 {
 	static struct stream streams[2] = { { .fd = -1, .type = 'O' },
@@ -500,6 +531,7 @@ int main(void)
 	}
 	drain(&streams[0]);
 	drain(&streams[1]);
+	log_leaks(signals, streams);
 	/* A message without a newline cannot be read until the next one is there. */
 	write_all(kmsg_fd, end_mark, strlen(end_mark));
 	forward_kernel_log();

@@ -1,18 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run a scenario in a machine whose emulator fails now and then by itself, and say who failed.
+"""Run a scenario in a machine whose emulator fails now and then by itself; say who failed.
 
 usage: tests/vm/tries.py [--control COMMAND] -- COMMAND...
 
 A first run that passes is the result. Else more runs decide (Wald's sequential test): a failure
-counts 3, a pass takes away 1; at 0 the scenario has passed, at 12 it is in doubt. One that fails one
-run in ten comes to doubt in 1 of 90 cases, one that fails one run in three in every second. The
-control is the same kernel with its own KVM. Where a scenario is in doubt, the control makes as many
-runs; only when that fails about as often (Fisher's exact test, one-sided, 5 %), and the scenario
-has passed three runs, is it the emulator.
-What is printed is what failed in each, then the last run that says the same as the result, and if
-it was not the only one "# again: 5 runs, 71.3 s". All runs but those that may be the last one end with
-their first failure (--first-failure, which COMMAND has to know).
+counts 3, a pass takes away 1; at 0 the scenario has passed, at 12 it is in doubt. Then the control,
+the same kernel with its own KVM, makes as many runs. Only when that fails about as often (Fisher's
+exact test, one-sided, 5 %), and the scenario has passed three runs, is it the emulator's fault.
+So of scenarios that fail one run in ten, as stock KVM does, fewer than 1 in 100 are refused; of
+those that fail one in three more than 1 in 10, and more than 4 in 10 when the first run has failed
+(tests/retries-hide-no-race.t).
+
+What is printed is what failed in each run, then the last run that says the same as the result, and
+if there were several "# again: 5 runs, 71.3 s". All runs but those that may be the last one end
+with their first failure (--first-failure, which COMMAND has to know).
 
 exit status: that of COMMAND, 2 usage
 """
