@@ -6,17 +6,19 @@
 # It failed on a line of 101 columns, on a parameter without kernel-doc, on an export that did not
 # follow its function, and on "#if LINUX_VERSION_CODE" in a .c file.
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sources import ROOT, Check, files, kernel_c, run, text
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from mkvm import source, tokens  # noqa: E402
+from mkvm import digest, source, tokens  # noqa: E402
 
 TOOLS = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch",
          "scripts/kernel-doc")
@@ -73,7 +75,25 @@ def tools():
 
 
 def checkpatch(folder, sources):
-    """Its lines. It sees VAC_EXPORT() and VAC_LOOKUP() under the name of what they stand for."""
+    """Its lines. What passed once is not read again: an empty file of that digest says so."""
+    passed = ROOT / "build" / "check" / "passed"
+    passed.mkdir(parents=True, exist_ok=True)
+    rules = [Path(__file__).read_bytes(), *(path.read_bytes() for path in sorted(folder.iterdir()))]
+    marks = {path: passed / digest.of_bytes(path, text(path), *rules)[:32] for path in sources}
+    left = [path for path in sources if not marks[path].exists()]
+    jobs = os.cpu_count() or 1
+    with ThreadPoolExecutor(jobs) as pool:
+        parts = list(filter(None, (left[number::jobs] for number in range(jobs))))
+        said = list(pool.map(lambda part: checkpatch_part(folder, part), parts))
+    for part, lines in zip(parts, said):
+        for path in part:
+            if not any(line.startswith(f"{path}:") for line in lines):
+                marks[path].touch()
+    return [line for lines in said for line in lines]
+
+
+def checkpatch_part(folder, sources):
+    """It sees VAC_EXPORT() and VAC_LOOKUP() under the name of what they stand for."""
     with tempfile.TemporaryDirectory(prefix="check.") as copy:
         for path in sources:
             target = Path(copy) / path
@@ -85,7 +105,7 @@ def checkpatch(folder, sources):
              "--show-types", "--terse", "--max-line-length=100", "--ignore=" + ",".join(IGNORE),
              "-f", *sources], cwd=copy, capture_output=True, text=True)
     if done.returncode not in (0, 1):
-        return [f"checkpatch ended with {done.returncode}: {done.stderr.strip()}"]
+        raise SystemExit(f"checkpatch ended with {done.returncode}: {done.stderr.strip()}")
     found = []
     for line in done.stdout.splitlines():
         match = re.match(r"(\S+?):(\d+): (?:ERROR|WARNING|CHECK):(\w+): (.*)", line)
