@@ -4,7 +4,7 @@
  * means what, and the page that a vCPU shares with its host.
  *
  * Guest physical memory:
- *   0x000001000  page tables, GDT, IDT (see vmm.c)
+ *   0x000001000  page tables, GDT, IDT (see vm.c)
  *   0x000010000  a copy of the section "guest" of this program: the code of all payloads
  *   0x000040000  a block of 32 KiB for each vCPU: shared area, interrupt stack, TSS, stack
  *   0x000400000  1 MiB for each vCPU to touch; the host may throw its pages away
