@@ -56,7 +56,7 @@ test-all: ## all claims on all machines, all mutants, all releases, flavours: ho
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 
-test-debug: ## all scenarios on debug kernels (lockdep, KASAN, ...); or ONLY=...: hours
+test-debug: ## scenarios on debug kernels (lockdep, KASAN, kmemleak); or ONLY=...: hours
 	@scripts/setup debug
 	@tests/debug/run $(ONLY)
 

@@ -8,7 +8,7 @@ them. What made these tests fail when tried:
   logs-a-warning      init read the kernel log without finishing its last record first
   starves-everybody   the panic that machine itself asks a hung kernel for counted as a verdict
   hangs-before-init   machine that gave up at the first hang
-  oops-*              OOPS in machine that matches nothing
+  oops-*              OOPS in watch.py that matches nothing
   writes-to-the-port  neither checksum nor sequence number compared
 """
 

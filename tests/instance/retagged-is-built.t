@@ -43,7 +43,8 @@ def main():
     subprocess.run([ROOT / "scripts/build", "instance", "--kernel", kver, "--tag", "c", "--from",
                     "newest", "--vac", ours / "vac.ko", "--out", built], check=True,
                    stdout=subprocess.DEVNULL)
-    made = subprocess.run([ROOT / "tests/vm/retag", ours / "kvm-a.ko", "c", out], check=True,
+    made = subprocess.run([ROOT / "tests/vm/retag", ours / "kvm-a.ko", "c", out / kver / "made"],
+                          check=True,
                           stdout=subprocess.PIPE, text=True).stdout.strip()
     made, built = elf.Object(made), elf.Object(built)
     tap = Tap()

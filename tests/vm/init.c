@@ -47,6 +47,7 @@
 #define MAX_WORDS   64
 #define MAX_PAYLOAD 1000
 #define LOG_WARNING 4
+#define KMEMLEAK    "/sys/kernel/debug/kmemleak"
 #define LEAK_MS	    6000 /* kmemleak: MSECS_MIN_AGE is 5000 */
 #define REAP_MS	    5000
 
@@ -443,21 +444,19 @@ static void drain(struct stream *s)
 static void log_leaks(int signals, struct stream *streams)
 {
 	static char leaks[32768];
-	int fd = open("/sys/kernel/debug/kmemleak", O_RDWR | O_CLOEXEC);
+	int fd = open(KMEMLEAK, O_WRONLY | O_CLOEXEC);
 	int unused;
-	ssize_t size;
 
 	if (fd < 0)
 		return;
 	wait_for(-1, signals, streams, uptime_ms() + LEAK_MS, &unused);
 	for (int i = 0; i < 2; i++) {
 		if (write(fd, "scan", 4) < 0)
-			break;
+			give_up("kmemleak does not scan: %s", strerror(errno));
 		heartbeat();
 	}
-	size = read(fd, leaks, sizeof(leaks) - 1);
 	close(fd);
-	leaks[size > 0 ? size : 0] = '\0';
+	read_file(KMEMLEAK, leaks, sizeof(leaks));
 	for (char *line = strtok(leaks, "\n"); line; line = strtok(NULL, "\n")) {
 		char text[300];
 		int length = snprintf(text, sizeof(text), "<3>kmemleak: %.250s\n", line);

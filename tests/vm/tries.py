@@ -9,18 +9,21 @@ counts 3, a pass takes away 1; at 0 the scenario has passed, at 12 it is in doub
 the same kernel with its own KVM, makes as many runs. Only when that fails about as often (Fisher's
 exact test, one-sided, 5 %), and the scenario has passed three runs, is it the emulator's fault.
 So of scenarios that fail one run in ten, as stock KVM does, fewer than 1 in 100 are refused; of
-those that fail one in three more than 1 in 10, and more than 4 in 10 when the first run has failed
-(tests/retries-hide-no-race.t).
+those that fail one in three more than 1 in 12, and more than 3 in 10 when the first run has failed
+(tests/retries-hide-no-race.t). Without a control all that are in doubt are refused.
 
 What is printed is what failed in each run, then the last run that says the same as the result, and
 if there were several "# again: 5 runs, 71.3 s". All runs but those that may be the last one end
-with their first failure (--first-failure, which COMMAND has to know).
+with their first failure (--first-failure, which COMMAND has to know). A run without a verdict, or
+with another status than 0 and 1, says nothing: it ends all, and if it is the control's, refuses.
 
-exit status: that of COMMAND, 2 usage
+exit status: that of COMMAND, 2 usage, 130 interrupted
 """
 
+import ctypes
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from math import comb
@@ -44,6 +47,7 @@ class Tries:
     def __init__(self, try_it, control):
         self.try_it, self.control = try_it, control
         self.runs = self.failed = self.control_failed = self.control_runs = 0
+        self.in_doubt = False
 
     def passed(self):
         score = 0
@@ -60,6 +64,7 @@ class Tries:
                 return self.acquitted()
 
     def acquitted(self):
+        self.in_doubt = True
         if not self.control or self.runs - self.failed < PASSES:
             return False
         for _ in range(self.runs):
@@ -69,6 +74,31 @@ class Tries:
                       self.control_runs) > SIGNIFICANT
 
 
+class Broken(Exception):
+    """A run that says nothing; its status and output."""
+
+
+def end_with_parent():
+    """A killed one takes its child along, which stops its emulator."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG
+
+
+def run(command):
+    """(status, output); whoever holds the machine's lock for us still does so in the child."""
+    # pylint: disable=subprocess-popen-preexec-fn
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace",
+                          close_fds=False, preexec_fn=end_with_parent) as child:
+        try:
+            out = child.communicate()[0]
+        except BaseException:
+            child.terminate()       # after Ctrl-C it has heard that already
+            child.wait()
+            raise
+    if child.returncode not in (0, 1) or not re.search("^# verdict: ", out, re.M):
+        raise Broken(child.returncode, out)
+    return child.returncode, out
+
+
 class Report:
     """What the runs of a command said."""
 
@@ -76,46 +106,55 @@ class Report:
         self.command, self.control_command = command, control
         self.last, self.seconds, self.runs = {}, 0, 0
 
-    def run(self, command, good_as):
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace",
-                              check=False)
-        seconds = re.findall(r"^# verdict: \S+ ([0-9.]+) s", done.stdout, re.M)
+    def run(self, command, failed):
+        status, out = run(command)
+        seconds = re.findall(r"^# verdict: \S+ ([0-9.]+) s", out, re.M)
         self.seconds += float(seconds[-1]) if seconds else 0
         self.runs += 1
-        for line in done.stdout.splitlines() if done.returncode else []:
+        for line in out.splitlines() if status else []:
             if re.match(r"not ok|# (reason|verdict):", line):
-                print(f"# {good_as}{line}", flush=True)
-        return done
+                print(f"# {failed}: {line}", flush=True)
+        return status, out
 
     def try_it(self, whole):
-        done = self.run(self.command + ([] if whole else ["--first-failure"]), "failed: ")
-        self.last[done.returncode == 0] = done
-        return done.returncode == 0
+        status, out = self.run(self.command + ([] if whole else ["--first-failure"]), "failed")
+        self.last[status == 0] = status, out
+        return status == 0
 
     def control(self):
-        return self.run(self.control_command, "the control failed: ").returncode == 0
+        return self.run(self.control_command, "the control failed")[0] == 0
 
 
 def main(arguments):
     if "--" not in arguments:
         print(__doc__, file=sys.stderr)
         return 2
+    end_with_parent()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     command = arguments[arguments.index("--") + 1:]
     options = arguments[:arguments.index("--")]
     control = shlex.split(options[1]) if options[:1] == ["--control"] else None
     report = Report(command, control)
     tries = Tries(report.try_it, report.control if control else None)
-    passed = tries.passed()
-    done = report.last[passed]
+    try:
+        passed = tries.passed()
+    except Broken as broken:
+        print(broken.args[1], end="")
+        print(f"# a run of {'the control' if tries.in_doubt else 'it'} ended with "
+              f"status {broken.args[0]}, which is no result", flush=True)
+        return broken.args[0] or 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    status, out = report.last[passed]
     if tries.control_runs:
         print(f"# {tries.failed} of {tries.runs} runs failed, and of the control "
               f"{tries.control_failed} of {tries.control_runs}")
-    own = re.findall(r"^# verdict: \S+ ([0-9.]+) s", done.stdout, re.M)
+    own = re.findall(r"^# verdict: \S+ ([0-9.]+) s", out, re.M)
     again = report.seconds - (float(own[-1]) if own else 0)
-    print(done.stdout, end="")
+    print(out, end="")
     if report.runs > 1:
         print(f"# again: {report.runs - 1} runs, {again:.1f} s", flush=True)
-    return done.returncode
+    return status
 
 
 if __name__ == "__main__":
