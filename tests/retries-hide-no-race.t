@@ -62,12 +62,13 @@ def program(tap, outcomes, control):
     machine = folder / "machine"
     machine.write_text(MACHINE)
     machine.chmod(0o755)
-    for name, lines in (("runs", outcomes), ("control", control)):
+    for name, lines in (("runs", outcomes), ("control", control or [])):
         (folder / name).write_text("".join(f"{line}\n" for line in lines))
         (folder / f"{name}.said").write_text("")
+    control_words = [] if control is None else ["--control", f"{machine} {folder}/control"]
     done = subprocess.run(
-        [ROOT / "tests/vm/tries.py", "--control", f"{machine} {folder}/control", "--", machine,
-         folder / "runs"], stdout=subprocess.PIPE, text=True, check=False)
+        [ROOT / "tests/vm/tries.py", *control_words, "--", machine, folder / "runs"],
+        stdout=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stdout, (folder / "runs.said").read_text().splitlines()
 
 
@@ -107,6 +108,12 @@ def main():
     tap.ok(status == 0, "what it does as well is the emulator's", out)
     status, out, _ = program(tap, turns[:10], ["broken"] * 10)
     tap.ok(status == 4, "a control that cannot run acquits nobody", status, out)
+    status, out, words = program(tap, ["bad"] * 2 + ["good"], None)
+    tap.ok(status == 0 and len(words) == 3 and "again: 2 runs" in out,
+           "without a control the first good run ends it", status, out)
+    status, out, words = program(tap, ["bad"] * 12, None)
+    tap.ok(status == 1 and words == ["--first-failure"] * 11 + [""],
+           "and the twelfth bad one, which is whole", status, out, words)
     status, out, words = program(tap, ["broken"], [])
     tap.ok(status == 4 and len(words) == 1, "what cannot run is not run again", status, out)
     tap.done()

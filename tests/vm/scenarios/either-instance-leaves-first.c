@@ -5,6 +5,8 @@
  *
  * fails when: the first instance to lose its last VM turns virtualization off under the other
  * (mutant svme-off-with-first-instance).
+ *
+ * control: stock-kvm-runs-guests
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"

@@ -4,6 +4,8 @@
  * is the first one loaded; each has its own names.
  *
  * fails when: an instance turns virtualization on itself (naive own-virtualization).
+ *
+ * control: stock-kvm-runs-guests
  */
 #include "../guest/work.h"
 #include "../lib/cpu.h"
