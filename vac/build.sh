@@ -5,8 +5,8 @@
 #
 # usage: build.sh MODULE COMMAND... [KBUILD_EXTRA_SYMBOLS=FILE]
 #
-# dkms keeps the output as make.log and starts this itself, since a make around
-# it would have the last word.
+# dkms keeps the output as make.log. It starts this directly, since a make around
+# it would print the last line.
 set -eu
 
 module=$1
@@ -50,13 +50,13 @@ status=0
 { { { "$@" -k 2>&1; echo "$?" >&3; } | tee "$log" >&4; } 3>&1 | { read -r code; exit "$code"; }; } \
 	4>&1 || status=$?
 if [ "$status" -eq 0 ]; then
-	# kbuild goes on after what objtool says of a return, an indirect branch or a missing ENDBR.
+	# kbuild succeeds when objtool warns of a return, an indirect branch or a missing ENDBR.
 	warning=$(sed -n 's/.*warning: objtool: //p' "$log" | head -n 1)
 	[ -z "$warning" ] || refuse "objtool: $warning"
 	exit 0
 fi
 
-# An error in a line that a patch of the user's brought is that patch's: the package lists them.
+# An error in a line that a user's patch added is that patch's; the package lists these lines.
 if [ -f "${folder}patched-lines" ]; then
 	awk -v folder="$folder" '
 		FILENAME != ARGV[ARGC - 1] { if ($1 != "gone") list[++n] = $0; next }
@@ -77,7 +77,7 @@ if [ -f "${folder}patched-lines" ]; then
 	mv "$log.patched" "$log"
 fi
 
-# Each once, by what it says before the place; what follows from something else comes later.
+# Each message once, compared without its place; what follows from an error comes after it.
 lacks=$(sed -n \
 	-e "s|$folder||" \
 	-e '/^patch [^ ]* does not compile: /p' \

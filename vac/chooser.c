@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * chooser.c - where policy may sit: a module that picks the instance at an open of
- * /dev/kvm. vac has none of its own; without a chooser it is the default.
+ * chooser.c - the place for a policy: a module that picks the instance at an open of
+ * /dev/kvm. vac has no policy of its own; without a chooser the default is opened.
  *
- * Its callback may sleep, so SRCU keeps it: after vac_chooser_unregister() no call
+ * The chooser may sleep, so SRCU protects it: after vac_chooser_unregister() no call
  * runs or starts.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -15,12 +15,12 @@
 
 #include "internal.h"
 
-static DEFINE_MUTEX(lock);			/* of who registers; outside of vac.lock */
+static DEFINE_MUTEX(lock);			/* of registration; outside of vac.lock */
 static struct vac_chooser_ops ops;		/* vac's own copy; written while nobody reads it */
-static struct vac_chooser_ops __rcu *chooser;	/* it, or NULL */
+static struct vac_chooser_ops __rcu *chooser;	/* &ops, or NULL */
 DEFINE_STATIC_SRCU(chooser_srcu);
 
-/* For reports, which may be read while a call is waited for: so under vac.lock and not "lock". */
+/* For reports; under vac.lock, because "lock" may be held for as long as a call takes. */
 static char name[MODULE_NAME_LEN] = "none";
 
 static void set_name(const char *to)
@@ -61,7 +61,7 @@ int vac_chooser_register(const struct vac_chooser_ops *from)
 VAC_EXPORT(vac_chooser_register);
 
 /**
- * vac_chooser_unregister() - The reverse, by who has registered; of another nothing happens.
+ * vac_chooser_unregister() - The reverse; nothing happens if another module's is registered.
  * @from: as it was registered.
  *
  * Context: process context; waits for calls that are under way; not from choose(), nor in the open
@@ -80,12 +80,12 @@ void vac_chooser_unregister(const struct vac_chooser_ops *from)
 VAC_EXPORT(vac_chooser_unregister);
 
 /**
- * vac_chooser_ask() - Where an open of /dev/kvm goes. The next answer may be another.
+ * vac_chooser_ask() - Where an open of /dev/kvm goes. The next answer may differ.
  * @file: what is being opened.
  * @tag: room for VAC_TAG_MAX characters and a 0; "" is written for the default.
  *
  * Context: process context, misc_mtx held by the kernel, no lock of vac's.
- * Return: 0, or -errno, which the open ends with.
+ * Return: 0, or -errno, with which the open fails.
  */
 int vac_chooser_ask(struct file *file, char *tag)
 {

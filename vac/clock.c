@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clock.c - hazard 2, its second half: kvmclock's hotplug state is one, too.
+ * clock.c - hazard 2, its second half: kvmclock's hotplug state exists once, too.
  *
  * Each instance keeps the TSC frequency of each CPU for its guests' kvmclock
  * and is told when a CPU comes or goes.
@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-/* On the CPU, its hotplug thread, under cpus_write_lock(): no writer runs. */
+/* On the CPU's hotplug thread, under cpus_write_lock(): no writer runs. */
 static int clock_online(unsigned int cpu)
 {
 	struct vac_instance *inst;
@@ -49,8 +49,8 @@ static void clock_online_ipi(void *data)
  * @ops: how; copied. Its online() is called now, once on each CPU that is there.
  *
  * Context: process context; takes cpus_read_lock().
- * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac refuses a whole one:
- * instances do not look.
+ * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac may fail otherwise:
+ * instances ignore the result.
  */
 int vac_clock_register(struct vac_instance *inst, const struct vac_clock_ops *ops)
 {
@@ -59,9 +59,9 @@ int vac_clock_register(struct vac_instance *inst, const struct vac_clock_ops *op
 	cpus_read_lock();
 	vac_copy_sized(&inst->clock, ops);
 	/*
-	 * By IPI, where KVM itself is on a hotplug thread: on a CPU without constant TSC it asks
-	 * cpufreq, which takes an rwlock_t. That would sleep on PREEMPT_RT; KVM refuses such a CPU
-	 * there.
+	 * By IPI, while the stock KVM does this on the hotplug thread: on a CPU without constant
+	 * TSC, online() asks cpufreq, which takes an rwlock_t. That would sleep on PREEMPT_RT,
+	 * where KVM refuses such a CPU.
 	 */
 	on_each_cpu(clock_online_ipi, inst, 1);
 	cpus_read_unlock();

@@ -2,8 +2,8 @@
 /*
  * compat.h - the one place where vac meets differences between target kernels.
  *
- * Each is a function or macro that has the same meaning on all of them; what
- * a kernel offers is asked of its headers, never of its version.
+ * Each is a function or macro that has the same meaning on all of them. What a
+ * kernel offers is found in its headers, never concluded from its version.
  */
 #ifndef VAC_COMPAT_H
 #define VAC_COMPAT_H
@@ -23,7 +23,7 @@
 /*
  * KVM's hotplug state, at which virtualization comes and goes on a CPU: before any
  * task that may load a vCPU runs there, and after the last one has. Interrupts may
- * be on or off, and what the callback for a CPU that comes returns may be ignored.
+ * be on or off, and the result of the callback for a CPU that comes may be ignored.
  */
 #ifdef VAC_HAS_cpuhp_kvm_starting
 #define VAC_CPUHP_VIRT	CPUHP_AP_KVM_STARTING
@@ -39,7 +39,7 @@
  * @up: void (void), afterwards; the same.
  * @off: void (void), before the machine reboots, halts or powers off, and where the kernel's
  *	kexec calls it (not in 6.1). Process context on one CPU, the lock of the list of hooks held;
- *	system_state tells, no CPU comes or goes, the others still run whatever they did.
+ *	system_state is set, no CPU comes or goes, the other CPUs still run as before.
  */
 #ifdef VAC_HAS_syscore_data
 #define VAC_SYSCORE(name, down, up, off)					\
@@ -67,7 +67,7 @@
 #define MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT	4
 #endif
 
-/* In a TRACE_EVENT: the member of that name becomes the argument of that name. */
+/* In a TRACE_EVENT: assign the string member of that name from the argument of that name. */
 #ifdef VAC_HAS_assign_str_by_name
 #define vac_assign_str(name)	__assign_str(name)
 #else

@@ -4,18 +4,18 @@
  *
  * vac owns the minor as long as it is loaded, so that the node keeps the owner,
  * group and mode that udev gives it and stock KVM cannot take it back. An open
- * is handed to the default instance and vac is out of its way from then on:
+ * is handed to the default instance, and vac has no part in it from then on:
  * the file has the instance's operations and pins the instance's module.
  *
  * A chooser (chooser.c) may pick another instance for an open.
  *
- * Which one is the default is a person's to say, by writing a tag or "none" to
- * /sys/kernel/vac/default. The last word written holds as long as vac is
- * loaded: while that instance is away there is no default, when it is loaded
- * again it is the default again, and no other load changes anything. So a load
- * never undoes a rollback. Until somebody has written the first instance is
- * the default: the one whose device is added while no other has one, however
- * many are being loaded at that time.
+ * The default is chosen by writing a tag or "none" to /sys/kernel/vac/default.
+ * The last word written holds as long as vac is loaded: while that instance is
+ * not loaded there is no default, when it is loaded again it is the default
+ * again, and no other load changes anything. So a load never undoes a rollback.
+ * Until somebody has written, the first instance is the default: the one whose
+ * device is added while no other has one, however many are being loaded at that
+ * time.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -61,7 +61,7 @@ static int device_open(struct inode *inode, struct file *file)
 	char tag[VAC_TAG_MAX + 1];
 	int asked;
 
-	/* Twice, because what the chooser had seen may have gone since: it can name another. */
+	/* Twice: the instance that was named may be gone by now, and another can be named. */
 	for (asked = 0; !fops && asked < 2; asked++) {
 		int r = vac_chooser_ask(file, tag);
 
@@ -116,7 +116,7 @@ void vac_device_exit(void)
 	misc_deregister(&device);
 }
 
-/* Another instance than this one has its device; under vac.lock. */
+/* An instance other than this one has a device; under vac.lock. */
 static bool others_there(const struct vac_instance *inst)
 {
 	const struct vac_instance *other;
@@ -128,7 +128,7 @@ static bool others_there(const struct vac_instance *inst)
 }
 
 /**
- * vac_device_add() - Let /dev/kvm go to an instance when it is the default.
+ * vac_device_add() - Let /dev/kvm lead to an instance when it is the default.
  * @inst: the instance.
  * @ops: how it is opened; copied.
  *

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * instance.c - who lives on vac, and the contract under which.
+ * instance.c - the instances: which are admitted, which are loaded, which are closed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -28,7 +28,7 @@ u64 vac_capabilities(void)
 }
 VAC_EXPORT(vac_capabilities);
 
-/* Those who make instances refuse them as well: see there. */
+/* The tools that make instances refuse them as well: see not-tags.h. */
 static const char * const not_tags[] = {
 #define NOT_A_TAG(word) #word,
 #include "not-tags.h"
@@ -81,7 +81,7 @@ static int check_vendor(const struct vac_instance_desc *desc)
 	return -EOPNOTSUPP;
 }
 
-/* A tag whose instance gets no VM. It stays one while the instance is not loaded. */
+/* A tag whose instance gets no VM. It stays closed while the instance is not loaded. */
 struct closed_tag {
 	struct list_head link;		/* vac.closed */
 	char tag[VAC_TAG_MAX + 1];
@@ -91,7 +91,7 @@ static char *closed_tags = "";
 module_param_named(closed, closed_tags, charp, 0);
 MODULE_PARM_DESC(closed, "tags whose instances are closed from the beginning: a,b,...");
 
-/* Under vac.lock; so to open_tag(). */
+/* Under vac.lock, as are the functions down to open_tag(). */
 static struct closed_tag *find_closed(const char *tag)
 {
 	struct closed_tag *closed;
@@ -127,12 +127,12 @@ static void open_tag(const char *tag)
 }
 
 /**
- * vac_instance_close() - Let an instance make no VM any more, or let it again.
+ * vac_instance_close() - Close an instance, so that it creates no VM, or open it again.
  * @inst: the instance; its tag stays closed when it is loaded again.
- * @closed: which of the two.
+ * @closed: true to close it.
  *
- * Context: process context; takes vac.lock. When it returns each VM of the instance is
- * in sysfs, and no other comes.
+ * Context: process context; takes vac.lock. When it returns each VM of a closed instance
+ * is in sysfs, and no other comes.
  * Return: 0 or -ENOMEM: nothing changed.
  */
 int vac_instance_close(struct vac_instance *inst, bool closed)
@@ -159,7 +159,7 @@ static void free_tags(struct list_head *tags)
 	INIT_LIST_HEAD(tags);
 }
 
-/* Each word of a list that may be written to, under vac.lock; on failure the rest was not done. */
+/* Close each tag in @words, which it modifies, up to the first failure; under vac.lock. */
 static int close_words(char *words)
 {
 	char *word;
@@ -205,7 +205,7 @@ int vac_closed_set(const char *list)
 	return r;
 }
 
-/* For sysfs: in one line what may be written back. */
+/* For sysfs: one line, which may be written back. */
 ssize_t vac_closed_show(char *buf)
 {
 	const struct closed_tag *closed;
@@ -231,7 +231,7 @@ static struct vac_instance *find(const char *tag)
 	return NULL;
 }
 
-/* Out of the list, and out of every CPU's sight. Its last vCPU is gone. */
+/* Remove it from the list and from every CPU's record. Its last vCPU is gone. */
 static void leave(struct vac_instance *inst)
 {
 	unsigned int cpu;
@@ -243,8 +243,8 @@ static void leave(struct vac_instance *inst)
 	list_del_rcu(&inst->link);
 	cpus_read_unlock();
 	/*
-	 * No CPU writes this pointer again; one that meanwhile loads a vCPU of another instance
-	 * writes that one's.
+	 * No CPU stores this pointer again, but one that meanwhile loads a vCPU of another
+	 * instance stores that one's.
 	 */
 	for_each_possible_cpu(cpu)
 		cmpxchg(&per_cpu(vac_cpu.asked, cpu), inst, NULL);
@@ -260,8 +260,8 @@ static void leave(struct vac_instance *inst)
  * callback, ...) or holds virtualization with vac_virt_get().
  *
  * Context: process context, from the instance's module_init; takes vac.lock.
- * Return: a handle, or ERR_PTR: -EPROTO (foreign interface), -EBADMSG (a descriptor that is too
- * short), -EOPNOTSUPP (this machine needs what vac does not mediate), -EEXIST (the tag is taken),
+ * Return: a handle, or ERR_PTR: -EPROTO (another major), -EBADMSG (a descriptor that is too
+ * short), -EOPNOTSUPP (vac does not mediate what it needs here), -EEXIST (the tag is taken),
  * -EINVAL (no valid tag), each with one line in the log; -ENOMEM.
  */
 struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
@@ -310,7 +310,7 @@ struct vac_instance *vac_instance_register(const struct vac_instance_desc *desc)
 	list_add_tail_rcu(&inst->link, &vac.instances);
 	cpus_read_unlock();
 	mutex_unlock(&vac.lock);
-	/* Not under vac.lock, which who writes to one of its files takes. */
+	/* Not under vac.lock, which a write to one of its files takes. */
 	r = vac_sysfs_add(inst);
 	if (!r)
 		return inst;
@@ -330,23 +330,23 @@ VAC_EXPORT(vac_instance_register);
  * cpus_read_lock(), and synchronize_rcu() waits for every IRQ and NMI that saw
  * it, and for every crash or suspend path that walks the list.
  *
- * Context: process context; takes vac.lock; waits for who reads or writes its files in
- * sysfs, and sleeps for a grace period.
+ * Context: process context; takes vac.lock; waits for readers and writers of its files
+ * in sysfs, and sleeps for a grace period.
  */
 void vac_instance_unregister(struct vac_instance *inst)
 {
-	kobject_del(&inst->kobj);	/* first: the tag is free when the list is without it */
+	kobject_del(&inst->kobj);	/* first: a tag that is not in the list can be taken */
 	leave(inst);
 	kobject_put(&inst->kobj);
 }
 VAC_EXPORT(vac_instance_unregister);
 
 /**
- * vac_instance_state() - What whoever wants a tag's instance will find.
+ * vac_instance_state() - Whether a tag's instance has a device, and whether the tag is closed.
  * @tag: the tag.
  *
- * For a chooser that would rather name another. The answer is of one moment; one that is being
- * unloaded is there no more.
+ * For a chooser, which may name another instead. The answer may be out of date at once; an
+ * instance that is being unloaded counts as gone.
  *
  * Context: process context; takes vac.lock.
  * Return: VAC_INSTANCE_* bits. A tag may be closed while no instance has it.

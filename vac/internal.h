@@ -3,8 +3,8 @@
  * internal.h - what the files of vac share; no instance sees it.
  *
  * Locks, outermost first:
- *   chooser.c's (mutex)   who chooses; held while calls to the chooser are waited for, and so
- *                         outside of misc_mtx; they are under SRCU, and no lock of vac's
+ *   chooser.c's (mutex)   registration of a chooser; held while its calls are waited for, and so
+ *                         outside of misc_mtx; those calls are under SRCU, and no lock of vac's
  *   vac.lock (mutex)      instances, users, default, closed; process context only
  *   cpus_read_lock()      keeps the hotplug callbacks out
  *   uret lock             see uret.c
@@ -12,9 +12,8 @@
  *   vfio.lock (spinlock)  a leaf, see vfio.c; VFIO calls with a spinlock held
  *   refused.c's (spinlock) a leaf
  *   the xarray of VMs     a leaf; it is read under RCU
- * The kernel's around them: misc_mtx outside of vac.lock at an open of /dev/kvm; what it takes for
- * a file of sysfs that is read or written is outside of vac.lock, so no folder there is removed
- * under that.
+ * The kernel's own locks: misc_mtx is outside of vac.lock at an open of /dev/kvm. So is what sysfs
+ * holds while a file is read or written: therefore no kobject is removed under vac.lock.
  * A VM is freed a grace period after vac_vm_del(), since an NMI may be looking (vm.c).
  * What runs with interrupts or preemption off takes none of them: IPIs, hotplug callbacks, suspend,
  * vCPU load, the way to user space, NMI and crash paths. On a PREEMPT_RT kernel a spinlock_t sleeps
@@ -43,7 +42,7 @@ struct file_operations;
 struct seq_file;
 
 /*
- * Instances hold it by a handle only. Its members are hidden from genksyms, as
+ * Instances only have a pointer to it. Its members are hidden from genksyms, as
  * those of struct vac_instance_desc are: else the CRC of every export that
  * takes a handle would change with them, and older instances would not load.
  */
@@ -58,7 +57,7 @@ struct vac_instance {
 	unsigned int users;		/* of virtualization: VMs, or itself; under vac.lock */
 	unsigned int vms;		/* under vac.lock */
 	atomic_t vcpus;
-	atomic_t vpids;			/* in its hands */
+	atomic_t vpids;			/* that it holds */
 	cpumask_var_t cpus;		/* where cpu_enable() succeeded */
 	u64 __percpu *asids;		/* generation << 32 | handed out in it */
 	unsigned int srso_vms;		/* under srso.lock */
@@ -86,10 +85,10 @@ struct vac_vm {
 };
 #endif
 
-/* The struct of which @from points to has all that it had in 1.0, up to @last. */
+/* The struct that @from points to has all members of interface 1.0, up to @last. */
 #define vac_is_whole(from, last)	((from)->size >= offsetofend(typeof(*(from)), last))
 
-/* What an instance passes, as vac knows it: shorter or longer, by the size in its first member. */
+/* Copy what an instance passes. By its first member, the size, it may be shorter or longer. */
 #define vac_copy_sized(to, from)							\
 ({											\
 	typeof(to) _to = (to);								\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * main.c - vac comes and goes; what it refuses before it has changed anything.
+ * main.c - load and unload of vac, and the machines that it refuses.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,11 +22,11 @@ struct vac vac = {
 #define VM_CR_SVMDIS	BIT(4)	/* APM volume 2, 15.30.1 */
 
 /*
- * The kernel may hide a feature that its firmware has switched off: CPUID tells.
+ * The kernel may hide a feature that the firmware has switched off: CPUID still shows it.
  *
  * Which of its two bits in IA32_FEAT_CTL VMX needs depends on whether the kernel was
  * started by tboot, inside SMX. Only the kernel knows, and it hides VMX where that bit
- * is missing: so the MSR explains what it did, and is not asked where VMX is there.
+ * is missing: so the MSR is read only to explain why VMX is hidden.
  */
 static bool __init firmware_forbids(void)
 {
@@ -79,7 +79,7 @@ static int __init vac_init(void)
 	r = choose_vendor();
 	if (r)
 		return r;
-	/* First of all, so that stock KVM cannot come in between. */
+	/* First, so that stock KVM cannot be loaded in between. */
 	r = vac_stock_init();
 	if (r)
 		return r;
@@ -129,8 +129,8 @@ err_stock:
 }
 
 /*
- * Every instance uses vac's symbols, so the module loader lets vac go only
- * when none is left: there is nobody to call back or to switch off here.
+ * Every instance uses vac's symbols, so vac can be unloaded only when no
+ * instance is left: there is nobody to call back or to switch off here.
  */
 static void __exit vac_exit(void)
 {

@@ -3,9 +3,9 @@
  * perf.c - hazard 16: perf has one slot for "was a guest running here?".
  *
  * vac holds the slot and asks the instance whose vCPU was loaded last on this
- * CPU; whether it is loaded still that instance knows. It cannot go away under
- * an NMI: vac_instance_unregister() takes it out of every CPU and then waits
- * for a grace period, which every NMI that saw the pointer ends before.
+ * CPU; that instance knows whether it is still loaded. It cannot go away under
+ * an NMI: vac_instance_unregister() removes it from every CPU's record and then
+ * waits for a grace period, which does not end before an NMI that saw the pointer.
  */
 #include <linux/module.h>
 #include <linux/perf_event.h>
@@ -50,8 +50,8 @@ static struct perf_guest_info_callbacks callbacks = {
  * @ops: how; copied.
  *
  * Context: process context, before the first vCPU: no NMI asks yet.
- * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac refuses a whole one:
- * instances do not look.
+ * Return: 0, or -EINVAL where @ops is shorter than it was in 1.0. No vac may fail otherwise:
+ * instances ignore the result.
  */
 int vac_perf_register(struct vac_instance *inst, const struct vac_perf_ops *ops)
 {

@@ -2,10 +2,10 @@
 /*
  * refused.c - what was refused last, for tools: /sys/kernel/vac/refused.
  *
- * The log says it to people, in a line that may be worded better one day. Here is
- * the same as one word that stays: README.md beside this file has all of them.
- * Who and why make a row; the same again counts in that row, so that one who
- * repeats it does not push the others out.
+ * The log says it to people, in a line whose wording may change. Here it is one
+ * word that never changes: README.md beside this file lists all of them. There is
+ * one row for each pair of who and why. A repeated refusal is counted in its row,
+ * so that it does not push the others out.
  */
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -37,7 +37,7 @@ static bool is_same(const struct row *row, const char *who, const char *reason)
 	       !strncmp(row->reason, reason, sizeof(row->reason) - 1);
 }
 
-/* The row that it belongs to, or else the oldest; under the lock. */
+/* The row of this pair, or else the oldest, which becomes its row; under the lock. */
 static struct row *row_for(const char *who, const char *reason)
 {
 	struct row *row, *oldest = rows;
@@ -55,7 +55,7 @@ static struct row *row_for(const char *who, const char *reason)
 }
 
 /**
- * vac_refused() - Remember that something was refused. The log is the caller's.
+ * vac_refused() - Remember that something was refused. The caller writes the log.
  * @who: the module that was refused, or that refused.
  * @reason: one word, [a-z-], of at most 31 characters; a word never changes its meaning.
  *
@@ -74,7 +74,7 @@ void vac_refused(const char *who, const char *reason)
 }
 VAC_EXPORT(vac_refused);
 
-/* For sysfs: a line a row, the latest last. */
+/* For sysfs: one line per row, the latest last. */
 ssize_t vac_refused_show(char *buf)
 {
 	u64 shown = 0;

@@ -5,9 +5,9 @@
  * speed, so it is set on a CPU before the first guest is entered there, and
  * cleared everywhere when the last VM is gone: the last of all instances.
  *
- * An instance comes here only where it finds the feature. Unlike the stock KVM,
- * vac takes the bit back when a CPU goes offline and before a suspend: what the
- * MSR holds afterwards is not for sure, and the next guest there sets it again.
+ * An instance calls this only where it finds the feature. Unlike the stock KVM,
+ * vac clears the bit when a CPU goes offline and before a suspend: what the MSR
+ * holds afterwards is not certain, and the next guest there sets it again.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -43,7 +43,7 @@ static void reduce(bool on)
 	trace_vac_svm_srso(on);
 }
 
-/* On this CPU, which may run no guest until it sets the bit again; interrupts off. */
+/* On this CPU, where no guest may run until the bit is set again; interrupts off. */
 void vac_srso_cpu_off(void)
 {
 	if (this_cpu_read(vac_svm_srso_reduced))
@@ -91,8 +91,8 @@ VAC_EXPORT(vac_svm_srso_put);
 /**
  * vac_svm_srso_reduce() - Set the bit on this CPU, before a guest is entered.
  *
- * In a machine that goes down vCPUs run on after virtualization went off. The
- * kernel that a kexec enters would inherit the bit, so it stays clear then.
+ * When the machine goes down, vCPUs may still be loaded after virtualization went
+ * off. The kernel that a kexec enters would inherit the bit, so it stays clear then.
  *
  * Context: preemption off, between vac_svm_srso_get() and _put() of the VM.
  */
@@ -100,7 +100,7 @@ void vac_svm_srso_reduce(void)
 {
 	unsigned long flags;
 
-	/* switch_down() of virt.c comes as an interrupt. */
+	/* switch_down() of virt.c may come as an IPI. */
 	local_irq_save(flags);
 	if (this_cpu_read(vac_cpu.on))
 		reduce(true);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * svm.c - what an AMD CPU has once: EFER.SVME and the host-save area (hazards
- * 1 and 5), the emergency callback (3), ASIDs and the flush that a new generation
- * of them owes (7), the TSC ratio (10), the PMU switch (17).
+ * 1 and 5), the emergency callback (3), ASIDs and the flush with which a new
+ * generation of them begins (7), the TSC ratio (10), the PMU switch (17).
  *
  * All of it is per CPU and used on that CPU only.
  */
@@ -27,7 +27,7 @@
 /* MSR_AMD64_TSC_RATIO is an 8.32 fixed point number; this is 1.0. */
 #define TSC_RATIO_ONE	(1ULL << 32)
 
-/* ASID 0 is the host's (APM volume 2, 15.5.1). SEV, which takes a part, is refused. */
+/* ASID 0 is the host's (APM volume 2, 15.5.1). SEV, which reserves some ASIDs, is refused. */
 #define ASID_MIN	1
 
 /*
@@ -44,7 +44,7 @@ struct svm_cpu {
 	u64 tsc_ratio;
 };
 
-/* Reset leaves 1.0 in the MSR; so does every guest whose instance does not scale, on Intel, too. */
+/* 1.0 after reset. On Intel, which has no such MSR, 1.0 is also all that is ever set. */
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpu) = { .tsc_ratio = TSC_RATIO_ONE };
 
 /**
@@ -64,11 +64,11 @@ void *vac_svm_save_area(unsigned int cpu)
 VAC_EXPORT(vac_svm_save_area);
 
 /**
- * vac_svm_asid_generation() - The generation in which ASIDs are given out here.
+ * vac_svm_asid_generation() - The generation in which ASIDs are given out on this CPU.
  *
  * An ASID of an older generation may be in use by any instance's vCPU. An
  * instance takes a copy when vac_vcpu_switch() says VAC_LAST_OTHER; until its
- * vCPU is put only its own vac_svm_asid_alloc() changes it.
+ * vCPU is put only its own vac_svm_asid_alloc() or _flush_failed() changes it.
  *
  * Context: this CPU, preemption off.
  * Return: the generation, never 0 while virtualization is on.
@@ -116,18 +116,18 @@ VAC_EXPORT(vac_svm_asid_alloc);
 /**
  * vac_svm_asid_flush_failed() - The VMRUN that was to flush all ASIDs failed.
  *
- * A VMRUN that ends in VMEXIT_INVALID need not have flushed the TLB, and whoever
- * may open the device can make one. The flush is owed by the CPU, whoever runs here
- * next: with the generation it belongs to, every ASID of it is void, and the next
- * vac_svm_asid_alloc(), of whichever instance, begins another one and says "flush"
- * again. So no generation is in use here that did not begin with a flush.
+ * A VMRUN that ends in VMEXIT_INVALID may not have flushed the TLB, and whoever may
+ * open the device can cause one. So the generation that it was to begin is void, with
+ * all its ASIDs, and the next vac_svm_asid_alloc() here, of whichever instance, begins
+ * another one and asks for the flush again. No generation is in use on a CPU that did
+ * not begin with a flush.
  *
  * An instance calls it where it sees the failure, before anybody else can enter a
- * guest here. It need not know whether the flush was already done: one too many
- * costs a flush.
+ * guest here. It need not know whether the flush was done: a call too many costs one
+ * flush.
  *
  * Context: this CPU, interrupts off since the failed VMRUN.
- * Return: the generation, in which no ASID was given out; it replaces the
+ * Return: the new generation, in which no ASID was given out yet; it replaces the
  * instance's copy.
  */
 u64 vac_svm_asid_flush_failed(void)
@@ -161,13 +161,13 @@ void vac_svm_tsc_ratio_set(u64 ratio)
 }
 VAC_EXPORT(vac_svm_tsc_ratio_set);
 
-/* Another instance's vCPU is loaded here, preemption off: the last guest's ratio is not its. */
+/* Another instance's vCPU is loaded here, preemption off: drop the last guest's ratio. */
 void vac_svm_change_instance(void)
 {
 	vac_svm_tsc_ratio_set(TSC_RATIO_ONE);
 }
 
-/* ASIDs that the instance was given in the generation each CPU is in now. */
+/* ASIDs that the instance was given in the current generation of each CPU. */
 unsigned int vac_svm_asids(struct vac_instance *inst)
 {
 	unsigned int cpu, sum = 0;
@@ -313,8 +313,8 @@ static int cpu_on(void)
 		return -EBUSY;
 	}
 	/*
-	 * A vCPU may come back with an ASID of the time before SVM went off:
-	 * the next generation makes it stale. The first one to ask starts the
+	 * A vCPU may come back with an ASID from before SVM went off: a new
+	 * generation makes it stale. The first vac_svm_asid_alloc() begins the
 	 * generation after that, with a flush.
 	 */
 	c->asid_generation++;
@@ -323,7 +323,7 @@ static int cpu_on(void)
 
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(c->save_area));
-	/* Whatever the firmware or another hypervisor left there, or a sleep took. */
+	/* The firmware or another hypervisor may have left another ratio, or a suspend lost it. */
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		wrmsrl(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
 	c->tsc_ratio = TSC_RATIO_ONE;

@@ -95,7 +95,7 @@ static ssize_t users_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return sysfs_emit(buf, "%u\n", READ_ONCE(vac.users));
 }
 
-/* Slots that a machine has once, and who answers in them right now. */
+/* Slots that a machine has once, and who holds them now. */
 static ssize_t slots_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	static const char * const common[] = { "cpu-hotplug", "clock-hotplug", "suspend", "reboot",
@@ -272,7 +272,7 @@ void vac_sysfs_prepare(struct vac_instance *inst)
  * vac_sysfs_add() - Show an instance under /sys/kernel/vac/instances.
  * @inst: complete.
  *
- * Context: process context, not under vac.lock, which who writes to a file takes.
+ * Context: process context, not under vac.lock, which a write to a file takes.
  * Return: 0 or -errno.
  */
 int vac_sysfs_add(struct vac_instance *inst)
@@ -287,7 +287,7 @@ struct vm_attribute {
 	ssize_t (*show)(struct vac_vm *vm, char *buf);
 };
 
-/* Not for everybody: of other people's VMs a container need not even see the size. */
+/* For root only: a container must learn nothing about other people's VMs, not even their size. */
 #define VM_ATTR(_name, _format, ...)							\
 static ssize_t vm_##_name##_show(struct vac_vm *vm, char *buf)				\
 {											\
@@ -329,7 +329,7 @@ static struct kobj_type vm_type = {
 
 /**
  * vac_sysfs_add_vm() - Show a VM under /sys/kernel/vac/vms.
- * @vm: complete; from here on kobject_put() ends it, whatever this returns.
+ * @vm: complete; from here on kobject_put() frees it, whatever this returns.
  *
  * Context: process context.
  * Return: 0 or -errno.

@@ -150,8 +150,8 @@ VAC_EXPORT(vac_uret_add);
  *
  * A guest's value stays in such an MSR until the CPU returns to user space, and
  * another task may load an instance there meanwhile: what RDMSR gives it then
- * is not the host's. An MSR that has no slot holds a guest's value nowhere but
- * between the entry of a vCPU and its exit, interrupts off.
+ * is not the host's. An MSR that has no slot holds a guest's value only between
+ * VM entry and VM exit, interrupts off.
  *
  * Context: process context; takes the table's mutex, so that a slot which is
  * being made is either not there or sampled.
@@ -167,7 +167,7 @@ int vac_uret_host(u32 msr, u64 *value)
 	for (slot = 0; slot < uret.count; slot++)
 		if (uret.msrs[slot] == msr)
 			break;
-	/* Where virtualization is off no guest has been since the last return to user space. */
+	/* With virtualization off the MSR has the host's value: vac_uret_cpu_off() restored it. */
 	if (slot < uret.count && this_cpu_read(vac_cpu.on))
 		*value = this_cpu_ptr(&uret_cpu)->values[slot].host;
 	else
@@ -179,8 +179,8 @@ int vac_uret_host(u32 msr, u64 *value)
 VAC_EXPORT(vac_uret_host);
 
 /*
- * The first write since the last return to user space. Out of line: else it costs the
- * many that follow a register, saved and restored.
+ * The first write since the last return to user space. Out of line, so that the many
+ * writes that follow do not save and restore a register for it.
  */
 static noinline void restore_on_return(struct uret_cpu *c)
 {
@@ -195,8 +195,8 @@ static noinline void restore_on_return(struct uret_cpu *c)
  * @value: the guest's value.
  * @mask: its bits; the others stay the host's.
  *
- * A guest's write of such an MSR is an exit that comes here: hence no tracing
- * prologue, and a slot of full width.
+ * A guest's write of such an MSR is a VM exit that comes here: hence no tracing
+ * prologue, and a slot number of register width.
  *
  * Context: preemption off, this CPU.
  * Return: 0, or 1 where the CPU refuses the value.
@@ -218,8 +218,8 @@ int notrace vac_uret_set(unsigned long slot, u64 value, u64 mask)
 VAC_EXPORT(vac_uret_set);
 
 /*
- * Another instance's vCPU is loaded, preemption off: it sets the MSRs that it
- * knows. Of one that only the instance before knew, the host's value is due.
+ * Another instance's vCPU is loaded, preemption off: it sets only the MSRs that it
+ * knows. One that only the instance before knew must hold the host's value.
  */
 void vac_uret_change_instance(void)
 {

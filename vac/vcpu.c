@@ -2,16 +2,16 @@
 /*
  * vcpu.c - what a CPU remembers: who was loaded here last.
  *
- * KVM keeps beliefs about each CPU: the VMCS or VMCB it loaded, the ASID
+ * KVM remembers things about each CPU: the VMCS or VMCB it loaded, the ASID
  * generation, whether the branch predictor was trained by the vCPU that comes
- * next. With two KVMs each may be wrong. One word per CPU decides: the number
- * of the vCPU that was loaded last. Numbers are 64 bits wide and never given
- * out twice, so the word may outlive vCPU and instance, and no pointer is ever
- * compared. Between load and put nobody else touches the CPU's virtualization
- * state: what the exit path reads is a copy that the instance took at load.
+ * next. With two KVMs each of these may be out of date. One word per CPU
+ * decides: the number of the vCPU that was loaded last. Numbers are 64 bits wide
+ * and never given out twice, so the word may outlive vCPU and instance, and no
+ * pointer is ever compared. Between load and put nobody else touches the CPU's
+ * virtualization state: the exit path reads a copy that the instance took at load.
  *
- * The word is exported as it is, so that an instance compares it without a
- * call; it is 64 bits on each CPU, for good.
+ * The word itself is exported, so that an instance compares it without a call:
+ * that it is 64 bits on each CPU is part of the interface.
  */
 #include <linux/module.h>
 
@@ -57,7 +57,7 @@ void vac_vcpu_del(struct vac_vm *vm)
 }
 VAC_EXPORT(vac_vcpu_del);
 
-/* What few switches need, in a function of its own: the others save no register for it. */
+/* What few switches need; out of line, so that the others save no registers for it. */
 static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu)
 {
 	struct vac_cpu *c = this_cpu_ptr(&vac_cpu);
@@ -67,7 +67,7 @@ static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu)
 	c->count[last]++;
 	if (last == VAC_LAST_OTHER) {
 		c->last_instance = inst->id;
-		/* What the other's guest left and this one may never write is neutral again. */
+		/* Reset what the other's guest left and this one may never write. */
 		vac_uret_change_instance();
 		vac_svm_change_instance();
 		WRITE_ONCE(c->asked, inst);
@@ -81,13 +81,13 @@ static noinline int switch_slowly(struct vac_vm *vm, u64 vcpu)
  * @vm: its VM.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * What follows when vac_vcpu_is_last() says no. When the instance changes,
- * user-return MSRs go back to the host's values and the TSC ratio to 1.0. That
- * it was another vCPU is what decides the branch-predictor barrier (hazard 11).
- * From here on an NMI that wants to know whether a guest runs on this CPU is
- * told by its instance (hazard 16).
+ * Called when vac_vcpu_is_last() returned false. When the instance changes,
+ * user-return MSRs go back to the host's values and the TSC ratio to 1.0. The
+ * branch-predictor barrier depends on whether this was called (hazard 11). From
+ * here on the vCPU's instance answers an NMI that asks whether a guest runs on
+ * this CPU (hazard 16).
  *
- * Context: preemption off. Takes nothing.
+ * Context: preemption off. Takes no lock.
  * Return: an enum vac_last.
  */
 noinline int vac_vcpu_switch(struct vac_vm *vm, u64 vcpu)

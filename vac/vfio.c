@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio.c - VFIO's references to VMs (hazard 21): each goes to the instance whose
- * VM it is, and pins that.
+ * vfio.c - VFIO's references to VMs (hazard 21): each goes to the instance of the
+ * VM, and pins that.
  *
  * VFIO looks kvm_get_kvm_safe() and kvm_put_kvm() up by name, so a machine has
- * one of each. vac-vfio.ko (vfio_names.c) has these names and comes here. An
- * instance says which VM is its own when a VFIO file is given to a kvm-vfio
- * device of it, before VFIO hears of the VM, and takes it back with the device.
- * VFIO may hold the VM for longer than that; the VM has its place in the list until
- * both have let go.
+ * one of each. vac-vfio.ko (vfio_names.c) has these names and calls vac. An
+ * instance adds its VM here when a VFIO file is added to a kvm-vfio device of the
+ * VM, before VFIO learns of the VM, and removes it with that device. VFIO may hold
+ * the VM for longer than that; the VM is in the list until both have let go.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,8 +21,8 @@
 
 static struct {
 	/*
-	 * Of the list and all in it; leaf. VFIO holds another spinlock_t around it, so it is none
-	 * that is taken with interrupts or preemption off: on PREEMPT_RT both may sleep.
+	 * Of the list and all in it; leaf. VFIO holds a spinlock_t of its own around it. Neither is
+	 * taken with interrupts or preemption off: on PREEMPT_RT both may sleep.
 	 */
 	spinlock_t lock;
 	struct list_head vms;
@@ -32,7 +31,7 @@ static struct {
 	.vms = LIST_HEAD_INIT(vfio.vms),
 };
 
-/* Each VM in the list holds one reference to the names: they stay while VFIO may ask. */
+/* Each VM in the list pins vac-vfio.ko by this name: it stays loaded while VFIO may call it. */
 #define NAME "kvm_put_kvm"
 
 static struct vac_vm *find(struct kvm *kvm)
@@ -45,7 +44,7 @@ static struct vac_vm *find(struct kvm *kvm)
 	return NULL;
 }
 
-/* Under the lock; afterwards the names may go. */
+/* Under the lock; afterwards vac-vfio.ko may be unloaded. */
 static void forget(struct vac_vm *vm)
 {
 	list_del_init(&vm->vfio_link);
@@ -63,8 +62,8 @@ static bool add_again(struct vac_vm *vm)
 }
 
 /**
- * vac_vfio_add() - VFIO is about to hear of a VM.
- * @vm: the VM. It may be there already.
+ * vac_vfio_add() - VFIO is about to learn of a VM.
+ * @vm: the VM. It may be in the list already.
  * @ops: how references to it are taken and dropped; copied.
  *
  * Context: process context; may load vac-vfio.ko.
@@ -103,7 +102,7 @@ int vac_vfio_add(struct vac_vm *vm, const struct vac_vfio_ops *ops)
 VAC_EXPORT(vac_vfio_add);
 
 /**
- * vac_vfio_del() - VFIO hears of a VM no more; what it holds it goes on holding.
+ * vac_vfio_del() - VFIO gets no new reference to a VM once it has dropped those it holds.
  * @vm: the VM; nothing happens if vac_vfio_add() was not called for it.
  *
  * Context: any but interrupts.
@@ -124,12 +123,12 @@ VAC_EXPORT(vac_vfio_del);
  * vac_vfio_get() - VFIO takes a reference to a VM. For vac-vfio.ko only.
  * @kvm: the VM.
  *
- * It pins the module as well: once the VM's files are closed nothing else does,
- * and vac_vfio_put() is still to return through its code.
+ * It pins the instance's module as well: once the VM's files are closed nothing
+ * else does, and vac_vfio_put() has to return through its code.
  *
  * Context: any but interrupts.
- * Return: false if the VM is on its way out, or, with one line in the log, if no
- * instance has said that it is its own.
+ * Return: false if the VM is being destroyed, or, with one line in the log, if it
+ * is not in the list.
  */
 bool vac_vfio_get(struct kvm *kvm)
 {
@@ -156,7 +155,7 @@ VAC_EXPORT(vac_vfio_get);
  * vac_vfio_put() - VFIO drops a reference to a VM. For vac-vfio.ko only.
  * @kvm: the VM; the reference is from vac_vfio_get().
  *
- * Context: process context; sleeps where that ends the VM.
+ * Context: process context; sleeps if that destroys the VM.
  */
 void vac_vfio_put(struct kvm *kvm)
 {
@@ -170,7 +169,7 @@ void vac_vfio_put(struct kvm *kvm)
 		put = vm->vfio.put;
 		owner = vm->inst->desc.owner;
 		vm->vfio_references--;
-		/* Before the VM goes: the next one may have its address. */
+		/* Before the VM is freed: the next one may get its address. */
 		if (!vm->vfio_references && !vm->vfio_added)
 			forget(vm);
 	}
@@ -184,7 +183,7 @@ void vac_vfio_put(struct kvm *kvm)
 }
 VAC_EXPORT(vac_vfio_put);
 
-/* For debugfs: a line a VM. */
+/* For debugfs: one line per VM. */
 void vac_vfio_show(struct seq_file *m)
 {
 	struct vac_vm *vm;

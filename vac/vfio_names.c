@@ -2,10 +2,10 @@
 /*
  * vfio_names.c - vac-vfio.ko: the names under which VFIO looks for KVM.
  *
- * A module of its own, because a module whose export the kernel knows already is
- * refused by the loader and not by us: were these names in vac.ko, vac and the
- * stock KVM could not say why they keep each other out. vac loads it when a VM
- * is first tied to a VFIO device.
+ * A module of its own, because the module loader itself refuses a module that
+ * exports a known name: were these names in vac.ko, vac and the stock KVM would
+ * keep each other out without the message that says why. vac loads it when a VM is
+ * first tied to a VFIO device.
  *
  * The names are for symbol_get(), which VFIO uses, and for nobody else: see
  * VAC_LOOKUP().
@@ -18,20 +18,20 @@
 #include "vfio_names.h"
 
 /*
- * VAC_LOOKUP() - Let symbol_get() find a function, and let depmod not see that.
+ * VAC_LOOKUP() - Let symbol_get() find a function that depmod does not see.
  *
  * depmod takes the stock kvm's exports and these for the same, and prefers what
  * lies below updates/: the stock kvm-amd, which needs kvm_put_kvm(), would come
- * to depend on vac-vfio and vac, and load no more. A place that depmod does not
- * search is no way out: dkms installs, signs, compresses and removes modules
- * below updates/ only, and depmod.d knows no line for one module.
+ * to depend on vac-vfio and vac, and could not be loaded any more. A folder that
+ * depmod does not search does not help: dkms installs, signs, compresses and
+ * removes modules below updates/ only, and depmod.d cannot exclude one module.
  *
  * depmod takes a module's exports from the symbols __crc_NAME, and else from the
  * section __ksymtab_strings; EXPORT_SYMBOL() makes both. The kernel's loader reads
  * neither: it finds the name by an entry in __ksymtab_gpl, which is made here, and
- * wants a version in __kcrctab_gpl, which it compares for who links the name only.
- * Nobody is to: the version is 0, and the namespace VAC. modpost does not see the
- * name, either. kernel/module/internal.h has struct kernel_symbol.
+ * needs a CRC in __kcrctab_gpl, which it compares only for modules that link against
+ * the name. None should: the CRC is 0, and the namespace VAC. modpost does not see
+ * the name, either. struct kernel_symbol is in kernel/module/internal.h.
  */
 #define VAC_LOOKUP(symbol)						\
 	asm(".pushsection .rodata, \"a\"\n"				\

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * virt.c - hazards 1 and 2: virtualization on each CPU, and who follows a CPU.
+ * virt.c - hazards 1 and 2: virtualization on each CPU, and the hooks of CPU hotplug.
  *
  * Every online CPU has virtualization on exactly while some instance has a
  * VM. vac holds the only hotplug, suspend and reboot hooks. On the way up it
  * switches the CPU on and then tells each instance that has VMs; on the way
- * down the other way round. An instance hears of a CPU only what concerns
- * itself: its first VM must not disturb a CPU on which another instance's vCPU
- * is loaded, so all that is shared is done here, once, and not in
- * cpu_enable()/cpu_disable().
+ * down the other way round. cpu_enable() and cpu_disable() concern their instance
+ * only: its first VM must not disturb a CPU on which another instance's vCPU is
+ * loaded, so all that is shared is done here, once.
  *
  * All per-CPU steps are idempotent. That is what makes suspend safe: it may
  * find a kernel thread preempted in the middle of vac_virt_get() or _put(),
  * with users changed and the CPUs not yet, or the reverse.
  *
- * A machine that goes down switches off for good: see shut_down().
+ * When the machine goes down, virtualization goes off for good: see shut_down().
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -36,7 +35,7 @@ static bool off_for_good;	/* shut_down() was called; never false again */
 
 /*
  * The machine reboots, halts, powers off or kexecs: system_state says so before shut_down() does.
- * For a vac that was loaded when the hooks had been called already it is the only word.
+ * A vac that is loaded after the hooks were called has only system_state to go by.
  */
 static bool going_down(void)
 {
@@ -45,10 +44,10 @@ static bool going_down(void)
 }
 
 /*
- * On the CPU, interrupts off, from here to switch_down(). Nothing else switches a CPU on, so what
- * is asked here holds for a VM, a CPU that comes online and a resume. It is "off_for_good" and not
- * system_state: until shut_down() instances believe that their instructions do not fault, so a CPU
- * that comes online meanwhile must have virtualization on.
+ * On the CPU, interrupts off. Nothing else switches a CPU on, so the check here covers a VM, a CPU
+ * that comes online and a resume. It is of "off_for_good" and not of system_state: until
+ * shut_down() instances rely on it that their instructions do not fault, so a CPU that comes online
+ * meanwhile must have virtualization on.
  */
 static int cpu_on(void)
 {
@@ -177,7 +176,7 @@ static int get(struct vac_instance *inst, unsigned int vms)
 		on_each_cpu(cpu_on_ipi, &request, 1);
 	if (!inst->users++ && !atomic_read(&request.failed))
 		on_each_cpu(instance_on_ipi, &request, 1);
-	down = going_down();	/* meanwhile: shut_down() may have been, or it comes */
+	down = going_down();	/* shut_down() may have run meanwhile, or is about to */
 	if (down || atomic_read(&request.failed)) {
 		if (!--inst->users)
 			on_each_cpu(instance_off_ipi, inst, 1);
@@ -194,11 +193,11 @@ static int get(struct vac_instance *inst, unsigned int vms)
 }
 
 /**
- * vac_virt_get() - Virtualization on, until vac_virt_put(), where an instance has no VM yet.
+ * vac_virt_get() - Keep virtualization on until vac_virt_put(), even without a VM.
  * @inst: the instance.
  *
  * The first user of all switches virtualization on for every CPU; the first of the
- * instance calls its cpu_enable() there. A VM is one by itself: see vac_vm_add().
+ * instance calls its cpu_enable() there. Each VM is a user by itself: see vac_vm_add().
  *
  * Context: process context; takes vac.lock and cpus_read_lock().
  * Return: 0, -EBUSY where the machine goes down, or -EIO where a CPU could not be
@@ -210,7 +209,7 @@ int vac_virt_get(struct vac_instance *inst)
 }
 VAC_EXPORT(vac_virt_get);
 
-/* The same for a VM, which a closed instance does not get: -ESHUTDOWN. */
+/* The same for a VM; -ESHUTDOWN if the instance is closed. */
 int vac_virt_get_vm(struct vac_instance *inst)
 {
 	return get(inst, 1);
@@ -246,7 +245,7 @@ void vac_virt_put_vm(struct vac_instance *inst)
 	put(inst, 1);
 }
 
-/* Interrupts off on this CPU, and no writer of the list can be running. */
+/* On the CPU, interrupts off, and no writer of the list can be running. */
 static int switch_up(void)
 {
 	struct vac_instance *inst;
@@ -274,9 +273,8 @@ static void switch_down(void)
 
 /*
  * Hotplug, VAC_CPUHP_VIRT: on the CPU, early enough that no vCPU can be there.
- * Interrupts are off already, or preemption cannot leave the CPU (its hotplug
- * thread). A failure cannot be reported from here on every kernel: online_cpu()
- * does.
+ * Interrupts are off already, or this is the CPU's hotplug thread, which stays
+ * on it. Not every kernel takes an error from here: online_cpu() reports it.
  */
 static int starting_cpu(unsigned int cpu)
 {
@@ -301,8 +299,8 @@ static int dying_cpu(unsigned int cpu)
 /*
  * Hotplug, later, on the CPU's hotplug thread: here a CPU without
  * virtualization can still be kept from coming online, before a vCPU is
- * scheduled there and its VMRUN or VMLAUNCH faults. In a machine that goes down
- * they may: every instance was told, and a kexec may need the CPU.
+ * scheduled there and its VMRUN or VMLAUNCH faults. When the machine goes down
+ * they may fault: every instance was told, and a kexec may need the CPU.
  */
 static int online_cpu(unsigned int cpu)
 {
@@ -340,19 +338,18 @@ static void switch_down_ipi(void *unused)
  * a CPU, and the kernel that a kexec enters clears CR4.VMXE, which faults there. So virtualization
  * goes off on every CPU and stays off. Until here VMs run as before.
  *
- * Every instance learns first that its virtualization instructions may fault from now on: vCPUs run
- * on, and a CPU may load one right after its interrupt. An instance that registers later has no VM,
- * and gets none.
+ * Every instance is told first that its virtualization instructions may fault from now on: vCPU
+ * threads go on, and may load a vCPU on a CPU right after its IPI. An instance that registers
+ * later has no VM, and gets none.
  *
- * No lock of vac's is taken, since a task may sleep with it for as long as it likes: this must not
- * wait for one. What keeps a vac_virt_get() of the same moment from being missed is that
- * "off_for_good" is set before the interrupts below are sent: on each CPU cpu_on() runs either
- * before the interrupt, and is undone by it, or after, and refuses.
+ * No lock of vac's is taken: its holder may sleep for any time, and this must not wait for that.
+ * A concurrent vac_virt_get() is not missed, because "off_for_good" is set before the IPIs below
+ * are sent: on each CPU cpu_on() runs either before the IPI, and is undone by it, or after, and
+ * refuses.
  *
- * Process context. cpus_read_lock() is for the call from a notifier: flag, news and interrupt
- * are one step for a CPU that comes online. One that is not yet in the mask of those that get
- * the interrupt may have asked before, and one that asks after the flag must not run a vCPU
- * before the news.
+ * Process context. cpus_read_lock() is for the call from a notifier: a CPU that comes online sees
+ * flag, rebooting() and IPI as one step. Otherwise it could read the flag before it is set and
+ * not yet be in the mask of the IPI, or read it afterwards and run a vCPU before rebooting().
  */
 static void shut_down(void)
 {
@@ -370,15 +367,15 @@ static void shut_down(void)
 
 /*
  * Not a reboot notifier: those are called while user space still makes VMs, and before system_state
- * says what comes. An emergency restart and a panic call neither; the vendor's emergency callback
- * is for them.
+ * is set. An emergency restart and a panic call neither; the vendor's emergency callback is for
+ * them.
  */
 VAC_SYSCORE(vac_syscore, suspend, resume, shut_down);
 
 /*
- * The kexec of 6.1 does not call the hooks of syscore. It can be told by the words with which it
- * calls the reboot notifiers, and "off_for_good" is what makes it safe that system_state is not set
- * yet. Where syscore follows, that finds nothing left to do.
+ * The kexec of 6.1 does not call the hooks of syscore. It is recognized by the string that it
+ * passes to the reboot notifiers. That system_state is not set yet is safe because of
+ * "off_for_good". Where the syscore hook follows, it finds nothing left to do.
  */
 static int before_kexec(struct notifier_block *nb, unsigned long action, void *command)
 {

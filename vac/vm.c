@@ -2,9 +2,9 @@
 /*
  * vm.c - VMs: each has a number that is never given out twice, and an instance.
  *
- * What belongs to a VM, not to its instance, finds its place here: vCPUs, VFIO's
- * references, who made it. The instance is what the VM points to, so that it may
- * be another one day and the number the same.
+ * What belongs to a VM and not to its instance is kept here: vCPUs, VFIO's
+ * references, who made it. The VM points to its instance, so that one day it may
+ * change its instance and keep its number.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -23,11 +23,11 @@
 static DEFINE_XARRAY(vms);
 
 /**
- * vac_vm_add() - A VM comes to be: virtualization is on until vac_vm_del().
+ * vac_vm_add() - A VM is created: virtualization is on until vac_vm_del().
  * @inst: its instance.
  * @desc: what it is; copied.
  *
- * Context: process context of who makes it; takes vac.lock and cpus_read_lock().
+ * Context: process context of its creator; takes vac.lock and cpus_read_lock().
  * Return: a handle, or ERR_PTR: -ESHUTDOWN (the instance is closed), -EBUSY (the
  * machine goes down), -EIO (a CPU could not be switched on), each with one line in
  * the log; -ENOMEM; or -EINVAL where something is missing in @desc.
@@ -56,7 +56,7 @@ struct vac_vm *vac_vm_add(struct vac_instance *inst, const struct vac_vm_desc *d
 	r = xa_err(xa_store(&vms, vm->number, vm, GFP_KERNEL_ACCOUNT));
 	if (r)
 		goto hide;
-	/* Last: who closes an instance and then looks sees each VM that still came to be. */
+	/* Last: who closes an instance and then reads sysfs sees each VM that was still created. */
 	r = vac_virt_get_vm(inst);
 	if (!r)
 		return vm;
@@ -73,8 +73,8 @@ VAC_EXPORT(vac_vm_add);
  * vac_vm_del() - A VM is gone. Its number stays used.
  * @vm: the handle; invalid afterwards. It has no vCPU, and VFIO no reference.
  *
- * Context: process context; takes vac.lock and cpus_read_lock(); waits for who
- * reads the VM's files in sysfs.
+ * Context: process context; takes vac.lock and cpus_read_lock(); waits for readers
+ * of the VM's files in sysfs.
  */
 void vac_vm_del(struct vac_vm *vm)
 {
@@ -82,7 +82,7 @@ void vac_vm_del(struct vac_vm *vm)
 
 	WARN_ON_ONCE(atomic_read(&vm->vcpus) || !list_empty(&vm->vfio_link));
 	xa_erase(&vms, vm->number);
-	kobject_del(&vm->kobj);		/* not left to its release, which need not be at once */
+	kobject_del(&vm->kobj);		/* now; the release may come later */
 	kobject_put(&vm->kobj);
 	vac_virt_put_vm(inst);
 }
@@ -90,13 +90,13 @@ VAC_EXPORT(vac_vm_del);
 
 /**
  * vac_vm_on_cpu() - Whose vCPU was loaded last on a CPU.
- * @cpu: the CPU; one that cannot be has nobody.
+ * @cpu: the CPU; false for one that is not possible.
  * @number: of the VM.
  * @instance: its instance's number, that of instances/<tag>/number.
  *
- * For traces and accounting. Whether the vCPU is loaded still only its instance
- * knows, and that virtualization is off since, or the CPU itself, does not change the answer. Both
- * numbers are of one moment; on another CPU that is over.
+ * For traces and accounting. Only its instance knows whether the vCPU is still
+ * loaded. The answer stays when virtualization or the CPU is switched off. The two
+ * numbers belong together; about another CPU they may be out of date at once.
  *
  * Context: any, NMI included.
  * Return: false if nobody was loaded there since virtualization was switched on last, or

@@ -4,20 +4,19 @@
  * emergency callback (3), the posted-interrupt wakeup vector (14), the switch
  * between VMX and Processor Trace (17).
  *
- * A VMXON is followed by one flush of all that EPT has left in the TLB, as KVM of
- * 6.1 does it: VMX may have been on before, for whomever. It is the only one that
- * is due here. An instance whose first VM comes later needs none, and gives none
- * (rule ept-flush-by-vac): such translations are tagged with the address of the
- * page that is the root, and before a vCPU enters on a CPU its KVM has flushed
- * them there, all when it comes from another CPU or runs for the first time
- * (KVM_REQ_TLB_FLUSH), and those of the root whenever it takes one that it did
- * not have (kvm_mmu_load(), which says that another hypervisor may have left
- * some). A page that was a root of one instance and becomes one of another is
- * such a root; as long as it is one nobody else can have it. Under one KVM a VM
- * that starts while others run gets no more than that either.
+ * A VMXON is followed by one flush of all EPT translations in the TLB, as in KVM of
+ * 6.1: VMX may have been on before, for another hypervisor. No other flush is needed
+ * here. An instance whose first VM comes later does none (rule ept-flush-by-vac).
+ * Such translations are tagged with the address of the root page, and KVM itself
+ * flushes before a vCPU enters: all of them when it comes from another CPU or runs
+ * for the first time (KVM_REQ_TLB_FLUSH), and those of its root whenever it loads a
+ * new one (kvm_mmu_load(), which says that another hypervisor may have left some). A
+ * page that was a root of one instance and becomes one of another is such a new
+ * root; while it is in use nobody else has it. Under one KVM a VM that starts while
+ * others run gets no more flushes than that either.
  *
- * The current VMCS (4) needs no code here: vcpu.c tells an instance when what
- * it believes of it is void.
+ * The current VMCS (4) needs no code here: vcpu.c tells an instance when its idea of
+ * it is out of date.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -55,8 +54,8 @@ fail:
 }
 
 /*
- * It faults where VMX is off, which a crash may have done at any time before:
- * then nothing is left to do but CR4.
+ * VMXOFF faults where VMX is off, as a crash may have left it: then only CR4 is left
+ * to do.
  */
 static void vmx_off(void)
 {

@@ -5,8 +5,8 @@
  *
  * One number space for all instances. VPID 0 is the host's and never handed
  * out. A VPID that comes back is not given out again before every CPU has
- * thrown away what it tagged: KVM flushes its own new VPIDs, but nobody here
- * relies on how each instance does it. So freed VPIDs wait until no fresh one
+ * thrown away what it tagged: KVM flushes its own new VPIDs, but vac does not
+ * rely on how each instance does it. So freed VPIDs wait until no fresh one
  * is left; then one INVVPID of all contexts on each CPU makes all of them
  * fresh. A CPU on which virtualization is off is flushed when it is switched
  * on.
@@ -26,7 +26,7 @@
 #define VPIDS	65536	/* SDM volume 3, 29.1: 16 bits */
 
 static struct {
-	struct mutex lock;		/* of an allocation that flushes; outermost */
+	struct mutex lock;		/* of allocation, which may flush; outermost */
 	spinlock_t bits;		/* of the bitmaps used and freed; process context */
 	bool flushable;			/* INVVPID can flush all contexts */
 	DECLARE_BITMAP(used, VPIDS);	/* handed out, or freed and not flushed since */
@@ -40,8 +40,8 @@ static struct {
 
 /*
  * All contexts: every mapping tagged with a VPID other than 0 (SDM volume 3,
- * 31.3, INVVPID). -EIO where it fails, or faults since VMX is off, which a crash
- * may bring about at any time.
+ * 31.3, INVVPID). -EIO where it fails, or faults because VMX is off, which a crash
+ * may cause at any time.
  */
 static int flush_this_cpu(void)
 {

@@ -7,13 +7,13 @@
  *
  *  - VAC_MAJOR: an instance of another major is refused.
  *  - capability bits: what a vac can mediate. An instance names the bits it
- *    cannot do without (for each vendor) and degrades on the others: functions
- *    that only a later vac has it declares weak, and calls behind their bit. What
- *    it has no code for it does not use, whatever the bits say.
+ *    cannot do without (for each vendor) and degrades without the others: it
+ *    declares functions that only a later vac has as weak, and calls them only if
+ *    their bit is set. A bit does not mean that the instance has code for it.
  *
- * Every struct that crosses carries its size: vac reads what both sides know and
- * takes zero for the rest. New members go to its end, and fill it to a multiple
- * of 8 bytes: padding is never used, since nobody knows what is in it. What may
+ * Every struct that is passed carries its size: vac reads the members that both
+ * sides know and takes the others as zero. New members go to its end, in multiples
+ * of 8 bytes, and never into padding, whose contents are undefined. What may
  * grow (these, and the answers of vac_vcpu_switch()) is kept out of the CRCs of
  * CONFIG_MODVERSIONS, since the size, not a CRC, is what versions it. No type of
  * the kernel's is in a prototype here, so that the CRCs are the same for each kernel.
@@ -76,7 +76,7 @@ enum vac_last {
 
 /**
  * struct vac_instance_desc - what an instance says of itself. Up to @tag it is the same in every
- * major, so that a vac can say whom it refuses.
+ * major, so that a vac can name the instance that it refuses.
  * @size: sizeof(struct vac_instance_desc) where the instance was built.
  * @major: VAC_MAJOR where the instance was built.
  * @minor: VAC_MINOR where the instance was built; for reports only.
@@ -96,8 +96,8 @@ enum vac_last {
  * @rebooting: the machine goes down: from now on instructions of the
  *	virtualization extensions may fault. Any context, NMI included: it sets
  *	a flag.
- * @unmitigated: names of what the kernel counts on KVM for and this one does not do, or "none";
- *	NULL: it does not know.
+ * @unmitigated: names of the mitigations for which the kernel relies on KVM and which this KVM
+ *	lacks, or "none"; NULL: unknown.
  */
 struct vac_instance_desc {
 	u32 size;
@@ -121,7 +121,7 @@ struct vac_instance_desc {
 /**
  * struct vac_vm_desc - what an instance says of a VM.
  * @size: sizeof(struct vac_vm_desc) where the instance was built.
- * @kvm: the VM as VFIO will know it; an address to compare, nothing that vac looks into.
+ * @kvm: the address by which VFIO will know the VM; vac compares it and never dereferences it.
  */
 struct vac_vm_desc {
 	u32 size;
@@ -131,7 +131,7 @@ struct vac_vm_desc {
 /**
  * struct vac_device_ops - how an instance's device is opened.
  * @size: sizeof(struct vac_device_ops) where the instance was built.
- * @fops: of each file of the device; their owner is set. They stay where they are.
+ * @fops: of each file of the device, with their owner set. Not copied: they stay where they are.
  */
 struct vac_device_ops {
 	u32 size;
@@ -143,11 +143,11 @@ struct vac_device_ops {
  * @size: sizeof(struct vac_chooser_ops) where the chooser was built.
  * @owner: its module, for reports.
  * @choose: write the tag of an instance, or "" for the default, to @tag, which has room for
- *	VAC_TAG_MAX characters and a 0; or return -errno, which the open ends with. Asked once
- *	more for the same open where there was none of that tag. Process context of who opens;
- *	may sleep. The kernel holds misc_mtx: meanwhile every open of a misc device waits, so it
- *	must wait neither for a module that is being loaded or unloaded nor for anything that is
- *	in the opener's hands.
+ *	VAC_TAG_MAX characters and a 0; or return -errno, with which the open fails. Called a
+ *	second time for the same open if there was no instance of that tag. Process context of
+ *	the opener; may sleep. The kernel holds misc_mtx: meanwhile every open of a misc device
+ *	waits, so it must wait neither for a module that is being loaded or unloaded nor for
+ *	anything that the opener holds.
  */
 struct vac_chooser_ops {
 	u32 size;
@@ -156,8 +156,8 @@ struct vac_chooser_ops {
 };
 
 /**
- * struct vac_perf_ops - what perf asks of a guest. Each in NMI context; no vCPU need be loaded;
- * NULL where there is no answer.
+ * struct vac_perf_ops - what perf asks about a guest. Each is called in NMI context, also while
+ * no vCPU is loaded; NULL where there is no answer.
  * @size: sizeof(struct vac_perf_ops) where the instance was built.
  * @state: as in struct perf_guest_info_callbacks.
  * @get_ip: likewise.
@@ -171,8 +171,8 @@ struct vac_perf_ops {
 };
 
 /**
- * struct vac_clock_ops - what an instance does when CPUs come and go. Each on the CPU; must not
- * sleep, must not fail.
+ * struct vac_clock_ops - what an instance does when CPUs come and go. Each is called on the CPU;
+ * must not sleep, must not fail.
  * @size: sizeof(struct vac_clock_ops) where the instance was built.
  * @online: the CPU came; also called once on each CPU that is there already.
  * @offline: it is about to go.
@@ -186,7 +186,7 @@ struct vac_clock_ops {
 /**
  * struct vac_vfio_ops - VFIO's references to a VM.
  * @size: sizeof(struct vac_vfio_ops) where the instance was built.
- * @get: adds one, unless the last is gone, which it says by false; under a spinlock.
+ * @get: takes one; false if the last one is gone already; called under a spinlock.
  * @put: drops one, which may be the last; process context.
  */
 struct vac_vfio_ops {
@@ -239,15 +239,15 @@ void vac_vcpu_del(struct vac_vm *vm);
 int vac_vcpu_switch(struct vac_vm *vm, u64 vcpu);
 
 /**
- * vac_vcpu_is_last() - Nobody ran on this CPU since this vCPU did.
+ * vac_vcpu_is_last() - No other vCPU was loaded on this CPU since this one was.
  * @vcpu: its number, from vac_vcpu_add().
  *
- * Asked when the vCPU is loaded on the CPU; if it is not the last, the answer
- * of vac_vcpu_switch() follows. Until another vCPU is loaded there the CPU's
+ * Called when the vCPU is loaded on the CPU; if it returns false, a call of
+ * vac_vcpu_switch() follows. Until another vCPU is loaded there the CPU's
  * virtualization state belongs to this one; there is no call that ends it.
  *
- * Here, and not in vac, because a vCPU comes back to its CPU at each exit to
- * user space: one comparison is all that it pays.
+ * Inline, and not in vac, because a vCPU comes back to its CPU at each exit to
+ * user space: that costs one comparison.
  *
  * Context: preemption off.
  * Return: true if nothing that the vCPU left on this CPU was touched.
@@ -292,9 +292,9 @@ void vac_svm_srso_reduce(void);
 /**
  * vac_svm_srso_is_reduced() - BP_SPEC_REDUCE is set on this CPU.
  *
- * Asked before a guest is entered, once after each vCPU load; vac_svm_srso_reduce()
- * follows if it is not. Between vac_svm_srso_get() and _put() only a CPU that goes
- * offline, or a suspend, takes it back, and neither does so under a loaded vCPU.
+ * Called before a guest is entered, once after each vCPU load; vac_svm_srso_reduce()
+ * follows if it is not. Between vac_svm_srso_get() and _put() only CPU offline and
+ * suspend clear it, and neither does so under a loaded vCPU.
  *
  * Context: preemption off.
  * Return: true if nothing is to be done.
