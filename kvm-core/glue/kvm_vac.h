@@ -13,12 +13,12 @@
 /* Set before any vendor code runs, cleared after the last of it. */
 extern struct vac_instance *kvm_vac;
 
-/* A name that says whose it is; KVM_INSTANCE_NAME is "kvm-<tag>". */
+/* A name that tells the instance; KVM_INSTANCE_NAME is "kvm-<tag>". */
 #define KVM_OWN_NAME(suffix) KVM_INSTANCE_NAME suffix
 
 /*
- * An instance exports nothing: its vendor modules are folded in, and what two
- * instances both export neither could load. The audit of the module sees to it.
+ * An instance exports nothing: its vendor modules are folded in, and of two
+ * instances with the same export only one could be loaded. The audit checks this.
  */
 #undef EXPORT_SYMBOL
 #define EXPORT_SYMBOL(symbol)

@@ -2,7 +2,7 @@
 // rule: enable-by-vac
 // why: virtualization is on or off for the machine, and hotplug, suspend and reboot have one
 //   hook each: vac counts the VMs of all instances and calls kvm_arch_enable_virtualization_cpu().
-//   The instance is told once, when it is loaded, what it was told with its first VM
+//   kvm_arch_enable_virtualization() is called once, when the instance is loaded
 // hazard: 1, 2, 23
 // files: virt/kvm/kvm_main.c   hits: 14
 // when: virt/kvm/kvm_main.c has kvm_usage_lock

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: enable-syscore
-// why: what enable-by-vac leaves where the hooks of suspend come in a structure of their own
+// why: where suspend hooks are registered in a struct syscore, enable-by-vac leaves that structure
 // hazard: 2
 // files: virt/kvm/kvm_main.c   hits: 1
 // when: virt/kvm/kvm_main.c has kvm_usage_lock

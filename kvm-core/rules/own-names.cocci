@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: own-names
-// why: what is visible by name must say whose it is, and a second cache or directory of one name
-//   is refused with a warning; inside a VM (anon inodes) the names that VMMs look for stay. A work
-//   queue has 31 characters, and a tag up to 24 of them
+// why: visible names must tell the instance, and a second cache or directory of one name is
+//   refused with a warning; inside a VM (anon inodes) the names that VMMs look for stay. The name
+//   of a work queue has up to 31 characters, and a tag up to 24
 // hazard: 20
 // files: virt/kvm/kvm_main.c virt/kvm/eventfd.c virt/kvm/async_pf.c arch/x86/kvm/x86.c
 //   arch/x86/kvm/mmu/mmu.c arch/x86/kvm/i8254.c

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: vfio-by-vac
-// why: later VFIOs find KVM by name, and that is vac: it must know whose VM it is before VFIO hears of it, and
-//   until VFIO hears of it no more. Not under the lock: the first call may load a module
+// why: newer VFIO looks KVM up by name and finds vac: vac must know the VM's instance from before
+//   VFIO learns of the VM until VFIO cannot ask for it any more. Not under the lock: the first call
+//   may load a module
 // hazard: 21
 // files: virt/kvm/vfio.c   hits: 2
 // when: virt/kvm/vfio.c has kvm_vfio_file_is_valid

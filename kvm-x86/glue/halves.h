@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * halves.h - what the kernel counts on KVM for, and this KVM does not do.
+ * halves.h - mitigations for which the kernel relies on KVM and which this KVM lacks.
  */
 #ifndef KVM_HALVES_H
 #define KVM_HALVES_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * module.c - an instance comes and goes: vac first, then common x86, then the
- * vendor that this machine has; the other way round at the end.
+ * module.c - load of an instance: vac first, then common x86, then the vendor that
+ * this machine has; the other way round at unload.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

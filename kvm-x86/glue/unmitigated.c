@@ -4,8 +4,8 @@
  *
  * Many mitigations have two halves: the kernel decides and reports in sysfs, KVM does the work.
  * halves.sh compared this KVM with the kernel's own when the module was built; what it found is the
- * table in unmitigated.h. It is asked here, and not in vac, so that the answer does not
- * hang on how old the vac is that happens to be loaded.
+ * table in unmitigated.h. It is checked here, and not in vac, so that an older vac does not let
+ * it pass.
  */
 #include <linux/build_bug.h>
 #include <linux/jump_label.h>
@@ -21,10 +21,10 @@
 #include "unmitigated.h"
 
 /**
- * struct half - what the kernel may count on KVM for.
+ * struct half - a mitigation for which the kernel may rely on KVM.
  * @name: the kernel's name of it.
- * @bit: it does so where the CPU has this bit, if not negative.
- * @key: or where this key is on. With neither nothing tells, so it always does.
+ * @bit: the kernel relies on KVM if the CPU has this bit; negative: no bit.
+ * @key: or if this key is on. With neither it is taken to rely on KVM always.
  */
 struct half {
 	const char *name;
@@ -32,7 +32,7 @@ struct half {
 	struct static_key *key;
 };
 
-/* The last is none, so that there always is one. */
+/* It ends with an empty one, so that it is never empty. */
 static const struct half halves[] __initconst = {
 	KVM_UNMITIGATED
 	{ }
@@ -68,8 +68,8 @@ static bool __init counts(const struct half *half)
 /**
  * kvm_halves_check() - Refuse to run unmitigated where the kernel says that it is mitigated.
  *
- * The kernel decides on its mitigations before it loads modules, and all CPUs have the same, so
- * that once is enough.
+ * The kernel decides on its mitigations before it loads modules, and all CPUs have the same: one
+ * check is enough.
  *
  * Context: process context, from module_init, before anything else.
  * Return: 0, or -EPERM with one line in the log.

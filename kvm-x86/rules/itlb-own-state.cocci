@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: itlb-own-state
 // why: sysfs reads the kernel's variable, and the last instance to load, or to have its nx_huge_pages
-//   changed, would speak for all. An instance's own state is in nx_huge_pages already, its
-//   parameter, which is all that its page tables go by; the kernel's variable stays as it is
+//   changed, would speak for all. An instance's own state is in its parameter nx_huge_pages
+//   already, which is all that its page tables depend on; the kernel's variable stays as it is
 // hazard: 13
 // files: arch/x86/kvm/mmu/mmu.c   hits: every itlb_multihit_kvm_mitigation
 

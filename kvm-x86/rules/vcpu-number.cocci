@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: vcpu-number
-// why: a vCPU is told from another by a number of vac's that is never used again, not by its
-//   address, which is. It has one before it is loaded for the first time, and nothing after that
-//   fails
+// why: vCPUs are told apart by a number of vac's, which is never used again, and not by their
+//   address, which is. A vCPU has one before it is loaded for the first time, and nothing after
+//   that fails
 // hazard: 4, 7, 11
 // files: arch/x86/kvm/x86.c   hits: 2
 

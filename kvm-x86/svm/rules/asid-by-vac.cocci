@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: asid-by-vac
-// why: ASIDs tag the TLB of a CPU, whoever runs there. The exit path goes on comparing the
-//   generation with a copy of this instance, taken at vCPU load
+// why: ASIDs tag the TLB of a CPU, whoever runs there. The exit path still compares the
+//   generation with the instance's own copy, taken at vCPU load
 // hazard: 7
 // files: arch/x86/kvm/svm/svm.c   hits: 1
 

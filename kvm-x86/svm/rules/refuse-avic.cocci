@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: refuse-avic
-// why: the IOMMU's GA log has one notifier, and AVIC VM ids are 24 bits for the whole machine. Whatever
-//   the loaded vac can: what is built by this rule does not ask it
+// why: the IOMMU's GA log has one notifier, and AVIC VM ids are 24 bits for the whole machine. Refused
+//   whatever the loaded vac mediates: an instance has no code that uses it
 // hazard: 15
 // files: arch/x86/kvm/svm/avic.c   hits: 2
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: refuse-sev
 // why: an SEV ASID is a slot for an encryption key, and two allocators would share one. Switched off as
-//   the parameter "sev" does it, since newer releases initialise the PSP even after they gave up on SEV;
-//   whatever the loaded vac can: what is built by this rule does not ask it
+//   the parameter "sev" does it, since newer releases initialise the PSP even after they gave up on SEV.
+//   Refused whatever the loaded vac mediates: an instance has no code that uses it
 // hazard: 8
 // files: arch/x86/kvm/svm/sev.c   hits: 1
 

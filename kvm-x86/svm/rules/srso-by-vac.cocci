@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: srso-by-vac
 // why: BP_SPEC_REDUCE stays set on a CPU while any instance has a VM. The last VM of one would clear it
-//   under the others' VMs, whose instance believes that it is set. Whether the CPU has the feature the
-//   instance asks as before; the load path pays one comparison
+//   under the others' VMs, whose instance believes that it is set. The instance itself still checks
+//   whether the CPU has the feature; the load path pays one comparison
 // hazard: 12
 // files: arch/x86/kvm/svm/svm.c   hits: 6
 // when: arch/x86/kvm/svm/svm.c has srso_nr_vms

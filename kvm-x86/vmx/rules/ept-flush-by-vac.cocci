@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: ept-flush-by-vac
 // why: with the first VM of one instance this would throw away, on every CPU, what the VMs of the others
-//   have in the TLB. It is owed once to a VMXON, and vac, whose that is, pays it (vac/vmx.c, which says
-//   why nothing else is due: a vCPU flushes each CPU that it comes to and each root that it takes).
+//   have in the TLB. It is needed once after a VMXON, and vac does it (vac/vmx.c says why no other is: a
+//   vCPU flushes on each CPU that it comes to and for each root that it loads).
 //   6.12 has no such line any more
 // hazard: 1
 // after: vmxon-by-vac
