@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A tar archive, read as a stream: a kernel has 80,000 files, and KVM is a hundred of them.
 
-Python's tarfile takes longer over the others' headers than xz over their content.
+Python's tarfile takes longer to parse the headers of the others than xz to unpack their content.
 """
 
 FILE, FOLDER, OTHER = "file", "folder", "other"

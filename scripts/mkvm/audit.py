@@ -7,9 +7,10 @@ from . import digest, disassembly, elf, gate, house
 from .failure import NotFound, Refused
 from .known import LOOKED_AT, STATE, Known
 
-# The kernel's lists of places that it patches: whoever is in one reads a switch.
+# The kernel's lists of places that it patches: a variable that is used only there is a switch that
+# is read.
 SWITCHES = ("__jump_table", ".static_call_sites", "__mcount_loc")
-# What a class of data promises that code does not do.
+# What code must not do with data of a class.
 FORBIDDEN = {"read": {"writes", "takes"}, "given": {"writes"}, "code": {"writes"}}
 WORDS = {"reads": "reads", "writes": "writes", "takes": "takes the address of"}
 
@@ -33,12 +34,12 @@ def read_lists(paths):
 
 
 def house_lists():
-    """What the lists of the repository say."""
+    """The same of the repository's own lists."""
     return read_lists([house.ROOT / part / gate.HOOKS for part in house.PARTS])
 
 
 def digest_of_lists():
-    """What changes when a list changes that audit() goes by."""
+    """A digest of the lists that audit() uses."""
     return digest.of_bytes(*((house.ROOT / part / name).read_bytes() for part in house.PARTS
                              for name in (gate.HOOKS, STATE, LOOKED_AT)
                              if (house.ROOT / part / name).exists()))

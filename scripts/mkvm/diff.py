@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Unified diffs as they come: plain, compressed, as mail, of any depth of paths; read, not guessed.
+"""Unified diffs: plain, compressed or mailed, with any depth of paths; parsed strictly.
 
-patch(1) drops in silence what it takes for the text around a diff. Here each line of a hunk is
-counted, and one too many or too few is an error with its line number.
+patch(1) silently drops what it takes for text around a diff. Here each line of a hunk is counted,
+and one too many or too few is an error with its line number.
 """
 
 import email
@@ -85,14 +85,14 @@ def unpack(content, name):
         starts.insert(0, 0)
     content = b"".join(_message(content[start:end])
                        for start, end in zip(starts, starts[1:] + [len(content)]))
-    # A mail program's ends of lines; those that a patch brings are not in its heads.
+    # CRLF in the head lines of the diff is from a mail program, not from the patched file.
     if re.search(rb"^(\+\+\+ |@@ -).*\r$", content, re.M):
         content = content.replace(b"\r\n", b"\n")
     return content
 
 
 def _message(content):
-    """One mail as its text, where MIME has encoded that; anything else as it is."""
+    """The text of one mail, decoded if MIME has encoded it; anything else as it is."""
     head = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0]
     if not re.search(rb"^(content-transfer-encoding|content-type): *(quoted-printable|base64|"
                      rb"multipart/)", head, re.M | re.I):
@@ -112,7 +112,7 @@ class Reader:
         self.name = name
         self.lines = content.decode("utf-8", "surrogateescape").split("\n")
         self.at, self.changes, self.git = 0, [], None
-        self.tail = False               # behind the hunks of a file, where no line of any may be
+        self.tail = False               # behind the hunks of a file, where no more may come
 
     def refuse(self, number, why):
         raise Refused(f"patch {self.name}:{number}: {why}"
@@ -157,7 +157,7 @@ class Reader:
         return [self._whole(change) for change in self.changes]
 
     def _change(self, names=()):
-        """The one that git's head began, where it is of the same files, or a new one."""
+        """The change that git's head began, if it is of the same files, or a new one."""
         git, self.git = self.git, None
         tails = {tail for one in git.names() for tail in (one, strip(one, 1))} if git else {}
         same = git and all(one == EMPTY or {one, strip(one, 1)} & tails for one in names)
@@ -233,7 +233,7 @@ def strip(path, level):
 def read(content, name, known):
     """The changes of a diff, their paths those of the kernel's tree.
 
-    known(path) says whether a path is one of that tree: it tells how deep the diff was made.
+    known(path) says whether a path is one of that tree, from which the depth of the paths is found.
     """
     changes = Reader(unpack(content, name), name).read()
     if not changes:
@@ -254,7 +254,7 @@ def read(content, name, known):
 
 
 def batches(changes):
-    """The changes in turns in which no file occurs twice."""
+    """The changes in batches in which no file occurs twice."""
     turns, seen = [], set()
     for change in changes:
         if not turns or seen & set(change.names()):

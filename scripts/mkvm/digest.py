@@ -5,7 +5,7 @@ import hashlib
 
 
 def of_bytes(*parts):
-    """One digest of several byte strings; their lengths count, so that no two lists are alike."""
+    """One digest of several byte strings and their lengths, so that no two lists have the same."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):

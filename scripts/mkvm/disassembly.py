@@ -50,7 +50,7 @@ def scan(path, instructions, registers, series, imported=()):
     """(every instruction of a set of names and every write of an MSR as Find, every use of data
     among the imported names as Use).
 
-    Of the MSRs in registers a write is told, too, that is only possible.
+    Of the MSRs in registers, a write that is only possible is reported, too.
     """
     try:
         process = subprocess.Popen(["objdump", "-dr", "--no-show-raw-insn", str(path)],
@@ -128,7 +128,7 @@ class _Function:
                 self.held[register] = None
 
     def relocate(self, target, pv_writes):
-        """The relocation of the line before: whom a call calls."""
+        """The relocation of the line before: what a call calls."""
         self._settle((target, pv_writes))
 
     def _settle(self, known):

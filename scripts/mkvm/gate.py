@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The gate against drift: what a newer KVM may bring that no rule is about.
+"""The gate against drift: what a newer KVM may have that no rule covers.
 
 The files single-owner-hooks, looked-at and machine-state (kvm-core/ says how to read them) are
 what is known. Anything else that looks like a resource which a machine has only once is refused,
@@ -54,7 +54,7 @@ def _defined(text):
 
 
 def _words(text, closed, known):
-    """(line, name), once each, of what is closed, and of what is suspicious and called.
+    """(line, name), once each, of forbidden names, and of suspicious ones that are called.
 
     In a macro any name may become a call; what vac or a trace point offers is not suspicious.
     """
@@ -123,7 +123,7 @@ def _msrs(path, facts, names, known):
 
 
 def _facts(text, path, store):
-    """What the gate asks of one file; the same for the same content."""
+    """What the gate needs of one file; depends on the content alone."""
     here = Path(__file__).resolve().parent
     key = digest.of_bytes("facts", *((here / f"{name}.py").read_bytes()
                                      for name in ("gate", "msrs", "percpu", "written")),

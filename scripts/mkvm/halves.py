@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The halves of mitigations: what the kernel counts on KVM for, and which KVM does (hazard 25).
+"""The halves of mitigations: where the kernel relies on KVM, and what KVM does (hazard 25).
 
 A snapshot's KNOWN has the names that its kernel knew: bits of the CPU, and symbols that the headers
 which a manifest lists as "knows" declare. A package's glue/known has them, and which of them
@@ -33,7 +33,7 @@ def known(files, manifest):
 
 
 def of_package(record, before, after):
-    """glue/known: "knows NAME", and "vac NAME" for what the rules made less of."""
+    """glue/known: "knows NAME", and "vac NAME" for what occurs less often after the rules."""
     names = record.decode().split()
     one, two = _count(before, names), _count(after, names)
     lines = [f"knows {name}" for name in names]

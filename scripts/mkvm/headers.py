@@ -39,7 +39,7 @@ class Headers:
         self._found = {}
 
     def look(self, words):
-        """Find the files of many words at once; what is asked later is found one by one."""
+        """Find the files of many words at once; words asked for later are looked up one by one."""
         words = sorted(set(words) - self._found.keys())
         if not words:
             return

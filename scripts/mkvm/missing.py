@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a kernel lacks that an instance needs: each interface of a failed build, by name.
 
-The compiler says what it misses; here that is sorted by kind, what only follows from something
-else is left out, and the kernels of the archive are asked which of them has it. What a patch of the
-user's brought is that patch's error, and the kernel lacks nothing there. Nothing is ever
-put in place of an interface: headers that are missing are made up, empty, to see what else is,
-in a build that has failed and stays so.
+The compiler's errors are sorted by kind, those that only follow from others are left out, and the
+headers of the archive's kernels are searched for which of them has what is missing. An error in
+what a user's patch brought is that patch's, and the kernel lacks nothing there. Nothing is ever put
+in place of an interface: missing headers are made up, empty, only to see what else is missing, in a
+build that has failed already.
 """
 
 import bisect
@@ -21,7 +21,7 @@ from .headers import Headers
 from .manifest import Manifest
 from .origin import LIST, Owners
 
-# of is the structure of a member, where all places that need it, the first one first.
+# of: the structure that a member is of; where: all places that need it, the first one first.
 Missing = namedtuple("Missing", "kind name of where")
 
 # What gcc and modpost say (in English and with plain quotes), and the kind of what is missing.
@@ -76,7 +76,7 @@ KINDS = {
 
 
 class Package:
-    """The folder of a failed build: what it declares itself, and where it says things."""
+    """The folder of a failed build: what the package declares itself, and where its lines are."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -97,14 +97,14 @@ class Package:
         self.owners = Owners(listed.read_text() if listed.is_file() else "")
 
     def place(self, match, name):
-        """Where an error is, or where the name is that a kernel header's macro stumbled over."""
+        """Where an error is, or where the name is if the error is in a kernel header's macro."""
         path = Path(match["file"])
         if path.is_relative_to(self.folder):
             return f"{path.relative_to(self.folder)}:{match['line']}"
         return name and self.find(name) or f"{path.name}:{match['line']}"
 
     def patch_of(self, places):
-        """(patch, place) of the first of these lines of a log that says a patch's line, or None."""
+        """(patch, place) of the first of these lines of a log that is about a patch's, or None."""
         for line in places:
             match = PLACE.match(line)
             if match and Path(match["file"]).is_relative_to(self.folder):
@@ -135,8 +135,8 @@ class Package:
 
 
 def _own_conflict(lines, number, package):
-    """Whether a definition and the one before it are both the package's: then one is for an
-    option that is not set, and the option is named."""
+    """Whether a definition and the earlier one are both the package's: then one of them is for an
+    option that is not set, and that option is reported."""
     for place in (lines[number], next((line for line in lines[number + 1:] if ": note: " in line or
                                        ": error: " in line), "")):
         if not Path(place.partition(":")[0]).is_relative_to(package.folder):
@@ -145,8 +145,8 @@ def _own_conflict(lines, number, package):
 
 
 def about(lines, number):
-    """The lines of a log that say where the error of one of them is: it, how that file came to be
-    included, and the compiler's notes."""
+    """The lines of a log that belong to the error on one of them: that line, how the file came to
+    be included, and the compiler's notes."""
     first = number
     while first and re.match(r"In file included from |\s+from |.*: In function ", lines[first - 1]):
         first -= 1
@@ -180,9 +180,9 @@ def patched(log, package):
 
 
 def read(log, package):
-    """What a log of kbuild misses, each once, and what it says that is not understood.
+    """What is missing according to a log of kbuild, each once, and errors that are not understood.
 
-    What a patch brought is neither.
+    Errors in what a patch brought are in neither.
     """
     found, unknown, before = {}, {}, None
     lines = log.splitlines()
@@ -268,7 +268,7 @@ class Archive:
                               stdout=subprocess.PIPE, text=True)
         listed = json.loads(said.stdout)["kernels"] if not said.returncode else []
         self.target = next((one for one in listed if one["kver"] == kver and one["headers"]), None)
-        # What differs between flavours says nothing of releases.
+        # Only one flavour: differences between flavours say nothing about releases.
         self.kernels = [one for one in reversed(listed) if one["headers"] and
                         self.target and one["flavour"] == self.target["flavour"]]
         self.words = []
@@ -404,10 +404,10 @@ def explain(folder, again, kver, kdir, release):
 
 
 def of_patches(errors, seen, unknown, package, kver):
-    """The lines of a report on what is the patches': errors in what they brought, and, unless there
-    are any, those of which they took the cause away, or that nobody understands in their files.
+    """The lines of a report on the patches' errors: those in what they brought, and, unless there
+    are any, those that come from what they took away, or that are not understood and in their files.
 
-    The latter are taken out of seen.
+    The latter are removed from seen.
     """
     reports = {}
     for patch, place, what in errors:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lists of objects, read from a snapshot's own make files and made those of an instance.
+"""The lists of objects: read from a snapshot's own make files, written for an instance.
 
-A line of a shape that is not known is refused: what it would have done is not guessed.
+A line of an unknown form is refused, not guessed at.
 """
 
 import re

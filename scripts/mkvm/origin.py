@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which patch a line came from: files before and after, compared line by line.
 
-In a package that is LIST, for whoever has to say whose a compiler's error is: the package's own
-build on a host, which has nothing else, and missing.py.
+In a package that is LIST, which tells to which patch a compiler's error belongs: for the package's
+own build on a host, which has nothing else, and for missing.py.
 """
 
 from difflib import SequenceMatcher
@@ -14,7 +14,7 @@ LIST = "patched-lines"
 
 
 def lines_of(content):
-    """The lines as a compiler counts them; what is no text stays as it is."""
+    """The lines as a compiler counts them; bytes that are no text are kept."""
     return content.decode("utf-8", "surrogateescape").split("\n")
 
 
@@ -36,7 +36,7 @@ def same(one, two):
 def changed(before, after):
     """(path, what it was called before or None) of each file of after that is not as before.
 
-    A new file that is half of one that is gone is that one under another name.
+    A new file that has at least half of a removed one is that one renamed.
     """
     gone = [path for path in before if path not in after]
     for path in after:
@@ -64,7 +64,7 @@ def added_lines(before, after):
         fresh = set(range(len(lines)))
         for start, end, at in same(lines_of(before[former]) if former else [], lines):
             fresh -= set(range(at, at + end - start))
-        if lines[-1] == "":     # what follows the last end of line is no line
+        if lines[-1] == "":     # the empty rest after the last newline
             fresh.discard(len(lines) - 1)
         if fresh:
             found[path] = [(number + 1, lines[number]) for number in sorted(fresh)]
@@ -136,7 +136,7 @@ def listed(patches, patched, rewritten):
 
 
 class Owners:
-    """LIST read back: whose a place of a package is."""
+    """LIST read back: to which patch a place of a package belongs."""
 
     def __init__(self, text=""):
         self.lines, self.gone = {}, {}

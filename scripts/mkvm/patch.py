@@ -18,9 +18,9 @@ WHOLE = "\n  nothing was applied: a patch applies whole or not at all"
 
 
 def apply_patches(patches, snapshot, store):
-    """(patches that are in the files, files). One that is not needed is left out aloud.
+    """(patches that are in the files, files). One that is not needed is left out, with a message.
 
-    Each one's added says what is left of it when all are in.
+    Each one's added says which of its lines are left when all are applied.
     """
     stages, manifest, used = [snapshot.files], Manifest(), []
     for one in patches:

@@ -3,9 +3,8 @@
 
 What KVM keeps for each CPU is what it believes of that CPU, and another KVM may make it wrong. A
 variable is found by DEFINE_PER_CPU*(), DECLARE_PER_CPU*(), alloc_percpu*() and __percpu. Its
-structure is looked up in the snapshot's own files, structures inside of it too; one that is the
-kernel's (a list head, a lock) is the matter of the variable's own line, as is what a pointer
-points to.
+structure is looked up in the snapshot's own files, structures inside of it too. A structure of the
+kernel (a list head, a lock) is covered by the variable's own line, as is what a pointer points to.
 """
 
 import re

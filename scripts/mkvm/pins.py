@@ -3,11 +3,11 @@
 
 The files called pinned (kvm-core/README.md says how to read them) hold, for each rule and each
 unit of a file that it has dots in, the shapes that the unit has in the releases that were looked
-at. Any other shape is refused, with the difference to one that was looked at: a statement more in
-a body that a rule takes out is work that nobody does any more.
+at. Any other shape is refused, with the difference to one that was looked at: a new statement in
+a body that a rule takes out is work that nobody would do any more.
 
-The shape is that of the snapshot as it was taken, before any patch and any rule. What becomes of
-a user's patch in such a unit is the matter of survival.py.
+The shape is that of the snapshot as it was taken, before any patch and any rule. survival.py deals
+with what becomes of a user's patch in such a unit.
 """
 
 import difflib
@@ -42,10 +42,10 @@ class Pins:
 
 
 def dotted(rule, places, before, after):
-    """The units of before that the blocks with dots of a rule hit, which are in places.
+    """The units of before that a rule's blocks with dots hit; places has what they hit.
 
-    Coccinelle does not name what is neither a function nor a variable: then it is what the rule
-    changed and what nothing else hit.
+    Coccinelle does not name what is neither a function nor a variable: then it is a unit that the
+    rule changed and that no other block hit.
     """
     blocks = rule.dotted()
     hit = {unit for block, unit in places if block in blocks}
@@ -75,7 +75,7 @@ def check(touched, snapshot, store):
 
 
 def report(pins, rule, path, unit, snapshot):
-    """What is different from a shape that was looked at, as far as its source is to be had."""
+    """The difference to a shape that was looked at, if the source of one can be had."""
     shapes = pins.known.get((rule, path, unit))
     if not shapes:
         return (": the rule takes code out of it or steps over it, and nobody has looked at it\n"

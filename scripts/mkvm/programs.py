@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a build calls, and the package that brings it: what is missing is told before it starts.
+"""What a build calls, and the package that has it: what is missing is reported before it starts.
 
-Where it is noticed later, kbuild says "Error 127", and spatch fails each rule with an exception.
+Noticed later, kbuild says "Error 127", and spatch fails each rule with an exception.
 """
 
 import ctypes.util
@@ -45,7 +45,7 @@ def for_rules():
     """What the rules cannot be applied without.
 
     spatch runs their Python with the library of the default python3, which also runs this. It
-    looks for it when it is asked to, so no package that it depends on brings it.
+    loads it only when a rule needs it, so its package does not depend on it.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     lacking = [] if shutil.which("spatch") else [("spatch", "coccinelle")]

@@ -114,7 +114,7 @@ def _one_file(path, content, todo, store):
 def _one_rule(rule, expected, path, content, store):
     """(new content, units out of which its "..." took code or stepped over it, why it is refused).
 
-    What is refused goes on to the next rule all the same: one that breaks is not to break others.
+    After a failed rule the file goes on to the next one all the same, so that all failures show.
     """
     idle, refused = [], None
     if rule.kind == "tokens":
@@ -135,7 +135,7 @@ def _one_rule(rule, expected, path, content, store):
 
 
 def survive(patches, snapshot, rules, plan, result, store, workers):
-    """Refuse patches of which the rules leave less in the result than they brought."""
+    """Refuse patches if a rule took away some of what they brought."""
     paths = {path for path in {*snapshot.files, *plan.files}
              if snapshot.files.get(path) != plan.files.get(path)}
     if not paths:

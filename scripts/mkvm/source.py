@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel sources of every kind: a Debian version, a folder, a tarball, a git revision.
 
-Each gives an identity (None when only reading it tells), and picks the files that a manifest
-claims, without unpacking the rest. A file of the top, Makefile, is picked for the version.
+Each has an identity (None when only reading it tells), and picks the files that a manifest
+claims, without unpacking the rest. The top Makefile is picked for the version.
 A source that cannot be read to its end is refused.
 """
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results kept under build/cache/rewrite by the digest of what they were made from.
 
-The programs that make them are part of that: a check that is added to them is not skipped for
-what was made before.
+The digest covers the programs that make them, so that a new check in one of these also runs on
+inputs that were seen before.
 """
 
 import json

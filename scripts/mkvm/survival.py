@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What becomes of a user's patch: each line that it added must be in what is compiled.
 
-A rule takes bodies out whole, and a fix in such a body would be gone without a word. So the
+A rule takes bodies out whole, and a fix in such a body would be lost silently. So the
 snapshot is rewritten with the patches and without them, and what they change must be the same
 before the rules and after, unit by unit. It is counted in tokens, which needs no alignment: a
 token that the patches add to a function three times is there three times more in the rewritten
@@ -80,7 +80,7 @@ def _balance(before, after):
 def _moved_and_gone(plain, patched, result):
     """The tokens of code that the patches only moved, and that a rule took out.
 
-    Counting says nothing of them, for they are as often there as before.
+    Counting does not find them, for their number is the same as before.
     """
     changes = difflib.SequenceMatcher(None, plain, patched, autojunk=False).get_opcodes()
     away = Counter(token for kind, start, end, _, _ in changes if kind != "equal"
@@ -111,7 +111,7 @@ def _kept(before, after):
 
 
 def _named(steps, path, plain, patched, trail):
-    """One line of trouble for each rule and patch, with the lines of the patch that it took."""
+    """One error line for each rule and patch, with the lines of the patch that the rule took."""
     said, told = [], set()
     before, after = units.split(plain), units.split(patched)
     brought = changes(steps, path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""C, cut into tokens: comments and strings are told from code, and directives from the rest."""
+"""C, cut into tokens: tells comments and strings from code, and directives from the rest."""
 
 import functools
 import re

@@ -28,7 +28,7 @@ def fill(folder, files):
 def replace(folder, files):
     """Make folder hold exactly files; somebody reading it sees all the old or all the new.
 
-    Who makes the same folder at the same time waits; the user's umask does not show.
+    Another process that makes the same folder waits; file modes do not depend on the umask.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

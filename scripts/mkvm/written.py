@@ -3,8 +3,8 @@
 
 What counts as a write of NAME: an assignment, ++ or -- whose left side begins with it, the first
 argument of this_cpu_write() and its like, what rdmsr() reads into, an output of inline assembly.
-"&NAME" gives it away, in whatever place but the test of a static key, since whoever gets the
-address may write. In assembly every use counts. A left side that begins with a call is a write of
+"&NAME" gives it away, except in the test of a static key, since whoever gets the address may
+write. In assembly every use counts. A left side that begins with a call is a write of
 "function()", which sees what a function of the kernel returned; of per_cpu(x, n) and its like it
 is one of x. Names are the kernel's unless the function declares them or KVM's files define them;
 those all in capitals are constants.

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Which halves of mitigations the target kernel counts on KVM for and these objects do not do:
+# Mitigations for which the target kernel relies on KVM and whose half these objects lack:
 # glue/x86/unmitigated.h on stdout, a line for each on stderr.
 #
 # usage: halves.sh STOCK SRCTREE SYMVERS KNOWN OBJECT...
 #
 # STOCK is the folder of that kernel's own kvm.ko, kvm-amd.ko and kvm-intel.ko: what these do is what
-# it counts on. Each is compared with the objects that it is made of, too: the bits of their
+# it relies on. Each is compared with the objects of the same code here: the bits of their
 # alternatives, as many of each in the code around VM entry and exit (.noinstr.text), at least one
 # elsewhere; and the symbols of the kernel that they use: static keys of any header of asm/, and
-# what asm/nospec-branch.h and asm/spec-ctrl.h declare. What a rule took out, vac does ("vac" in KNOWN). A bug of the CPU that the snapshot's kernel did not
-# know ("knows") counts, too: KVM may ask for it in a way that is no alternative.
+# what asm/nospec-branch.h and asm/spec-ctrl.h declare. What a rule took out, vac does ("vac" in
+# KNOWN). A CPU bug that the snapshot's kernel did not know ("knows") counts, too: KVM may test it
+# without an alternative.
 # Where that kernel has no KVM installed, every bit and exported static key counts that the
 # snapshot's kernel did not know, features as well, for nothing tells which of them matter.
 set -eu
@@ -173,7 +174,7 @@ FILENAME ~ /\/known$/ { if ($1 == "vac") vac[$2]; else known[$2]; next }
 {
 	kind = $1 == "bit" ? "bit" : "symbol"
 	name = $1 == "bit" ? $3 : $2
-	# Each test of a bit has one of these beside it, for the time before alternatives are applied.
+	# Each test of a bit has an alternative of ALWAYS, too, for before alternatives are applied.
 	if (name in vac || name == "X86_FEATURE_ALWAYS")
 		next
 	found = how && lost(kind, $2)
