@@ -405,7 +405,7 @@ def explain(folder, again, kver, kdir, release):
 
 def of_patches(errors, seen, unknown, package, kver):
     """The lines of a report on the patches' errors: those in what they brought, and, unless there
-    are any, those that come from what they took away, or that are not understood and in their files.
+    are any, those caused by what they took away, or that are not understood and in their files.
 
     The latter are removed from seen.
     """

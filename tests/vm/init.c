@@ -75,7 +75,7 @@ static long long uptime_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-/* Time asleep counts for the limit: the host does not stop its clock either. */
+/* Time in suspend counts for the limit: the host does not stop its clock either. */
 static long uptime_ms(void)
 {
 	struct timespec now;
@@ -224,7 +224,7 @@ static void send_kernel_message(char *record, ssize_t size)
 	end = strchr(++text, '\n');
 	if (end)
 		*end = '\0';
-	/* The lower three bits are the level, the others who wrote it. */
+	/* The lower three bits are the level, the others the facility. */
 	prefix &= 7;
 	if (prefix <= LOG_WARNING || when >= init_started_us)
 		send('K', "%u %s", prefix, text);
@@ -432,14 +432,14 @@ static void drain(struct stream *s)
 			s->fd = -1;
 		}
 	}
-	/* Somebody who survives SIGKILL may still hold the other end. */
+	/* A process that survives SIGKILL may still hold the other end. */
 	if (s->used)
 		flush_line(s, s->type);
 }
 
 /*
- * Have a kernel with kmemleak look for what nobody points at, once all is LEAK_MS old and twice,
- * since it tells of what has not changed in between; and log what it found as errors.
+ * Have kmemleak, where the kernel has it, scan once all memory is LEAK_MS old; and twice, since it
+ * reports only what did not change in between. What it found is logged as errors.
  */
 static void log_leaks(int signals, struct stream *streams)
 {

@@ -22,10 +22,10 @@ PACKAGE = "qemu-system-x86"
 APPEND = ("console=ttyS0,115200n8 panic=-1 reboot=t unknown_nmi_panic "
           "no_timer_check")
 
-# With all CPUs at once the emulator loses a timer interrupt now and then; the next periodic one
-# makes up for it.
 # The serial number by which the kernel may take this for a machine of VMware's.
 VMWARE = "VMware-"
+# With all CPUs at once the emulator loses a timer interrupt now and then; the next periodic one
+# makes up for it.
 PERIODIC = "nohz=off highres=off"
 
 
@@ -35,11 +35,11 @@ def _die_with_parent():
 
 class Machine:
     MAX_CPUS = 64
-    SLOW = 1        # how much longer than here everything may take on this machine
-    # The instruction clock runs some twenty times slower than ours.
+    SLOW = 1        # factor by which time limits are longer on this machine
+    # The instruction clock runs some twenty times slower than the host's.
     SLOW_LOADER = False
     SLOW_CLOCK = 20
-    BOOT_SECONDS = 60   # what it has at least until init runs
+    BOOT_SECONDS = 60   # the least that it gets until init runs
 
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),
@@ -54,8 +54,8 @@ class Machine:
         append = boot.append if boot.deterministic else f"{boot.append} {PERIODIC}"
         machine, more = ["-M", "q35", "-cpu", "EPYC,+svm,+npt"], []
         if boot.constant_tsc:
-            # TCG has no CPUID bit for it (invtsc), though its TSC goes by our clock. Of a machine
-            # of VMware's, which answers at vmport, the kernel believes it without.
+            # TCG does not offer the CPUID bit of an invariant TSC, though its TSC follows the
+            # host's clock. On a VMware machine, which answers at vmport, the kernel assumes one.
             machine = ["-M", "q35,vmport=on", "-cpu", "EPYC,+svm,+npt,-hypervisor"]
             more = ["-smbios", f"type=1,serial={VMWARE}"]
         command = [EMULATOR, *machine, *more, "-accel", f"tcg,thread={thread}",
@@ -82,11 +82,11 @@ class Machine:
         return self.process.poll()
 
     def seconds(self):
-        """How long it runs, by the clock that it goes by: ours."""
+        """How long it has run, by its own clock, which is the host's."""
         return time.monotonic() - self.started
 
     def post_mortem(self):
-        """Make a machine that stopped answering tell where its CPUs are, as far as it can."""
+        """Make a machine that stopped answering show where its CPUs are, as far as it can."""
         try:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(3)

@@ -2,15 +2,15 @@
 """The emulated Intel machine: Bochs, a Haswell with VMX, EPT, VPID and unrestricted guests.
 
 The same interface as machine_amd.py. Bochs has no direct boot, so the kernel comes from a disk
-(boot/disk.py). Its clock goes by the instructions it executes, and with one CPU it jumps when
-that halts: nothing in the machine comes too late because its host is busy. So what a machine may
-take is counted in its CPU time, too.
+(boot/disk.py). Its clock counts the instructions it executes, and with one CPU it jumps ahead when
+that halts: nothing in the machine is late because the host is busy. So time limits are compared
+with the emulator's CPU time, too.
 
 All CPUs are emulated in one thread, and one that halts takes as long as one that works: a boot with
 two takes twice as long as with one, with four ten times. So scenarios here have one or two.
 
-The one that tests/vm/bochs built is preferred, it is twice to three times as fast; Debian's
-package does too, and is taken with BOCHS=package in the environment.
+The Bochs that tests/vm/bochs built is preferred, as it is two to three times as fast; Debian's
+package works too, and is taken with BOCHS=package in the environment.
 """
 
 import contextlib
@@ -89,7 +89,7 @@ class Machine:
     MAX_CPUS = 8
     SLOW = 4        # times as long as in machine_amd.py
     SLOW_LOADER = True
-    SLOW_CLOCK = 1  # it always goes by instructions, and about as fast as ours
+    SLOW_CLOCK = 1  # it always counts instructions, and is about as fast as the host's
     BOOT_SECONDS = 120 if PACKAGED else 60
 
     def __init__(self, boot, directory):
@@ -101,7 +101,7 @@ class Machine:
         return os.path.join(self.directory, name)
 
     def firmware(self):
-        """The firmware's file; one that locks VMX off is made from it where that is wanted."""
+        """The firmware's file; if VMX is to be locked off, one made from it that does so."""
         stock = os.path.join(SHARE, "BIOS-bochs-latest")
         if not self.boot.locked_off:
             return stock
@@ -144,9 +144,9 @@ class Machine:
         return self.process.poll()
 
     def seconds(self):
-        """The CPU time of the emulator, which never rests; of one that waits for something after
-        all, a tenth of ours."""
-        if self.process.returncode is None:     # else the number may be another's
+        """The CPU time of the emulator, which is never idle; if it waits for something after all,
+        at least a tenth of the time that passed here."""
+        if self.process.returncode is None:     # else the pid may be another process's
             with open(f"/proc/{self.process.pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
             ticks = int(fields[11]) + int(fields[12])       # utime, stime

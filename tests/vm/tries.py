@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run a scenario in a machine whose emulator fails now and then by itself; say who failed.
+"""Run a scenario in a machine whose emulator fails now and then by itself; say which has failed.
 
 usage: tests/vm/tries.py [--control COMMAND] -- COMMAND...
 
-A first run that passes is the result. Without a control the first that passes is, of at most 12:
-such a scenario may fail more often than it should, and only who reads the counts will see it.
+If the first run passes, that is the result. Without a control the first run that passes is the
+result, of at most 12: that such a scenario fails more often than it should, only the counts show.
 
 With a control more runs decide (Wald's sequential test): a failure counts 3, a pass takes away 1;
 at 0 the scenario has passed, at 12 it is in doubt. Then the control, which does the same under the
@@ -15,10 +15,10 @@ So of scenarios that fail one run in ten, as stock KVM does, fewer than 1 in 100
 those that fail one in three more than 1 in 12, and more than 3 in 10 when the first run has failed
 (tests/retries-hide-no-race.t).
 
-What is printed is what failed in each run, then the last run that says the same as the result, and
+It prints what failed in each run, then the output of the last run that ended as the result did, and
 if there were several "# again: 5 runs, 71.3 s". All runs but those that may be the last one end
 with their first failure (--first-failure, which COMMAND has to know). A run without a verdict, or
-with another status than 0 and 1, says nothing: it ends all, and if it is the control's, refuses.
+with another status than 0 and 1, proves nothing: it ends everything, and nothing has passed.
 
 exit status: that of COMMAND, 2 usage, 130 interrupted
 """
@@ -34,11 +34,11 @@ from math import comb
 MOST = 12           # without a control
 FAILURE, PASS, DOUBT = 3, 1, 12
 SIGNIFICANT = 0.05
-PASSES = 3          # without them a claim was not shown
+PASSES = 3          # the least for a claim to count as shown
 
 
 def fisher(failed, runs, control_failed, control_runs):
-    """How likely so many of the failures are the scenario's, if both fail equally often."""
+    """How likely it is that the scenario has so many of all failures if both fail equally often."""
     both = failed + control_failed
     ways = comb(runs + control_runs, both)
     return sum(comb(runs, n) * comb(control_runs, both - n)
@@ -81,23 +81,23 @@ class Tries:
 
 
 class Broken(Exception):
-    """A run that says nothing; its status and output."""
+    """A run that proves nothing; its status and output."""
 
 
 def end_with_parent():
-    """A killed one takes its child along, which stops its emulator."""
+    """When this process is killed its child gets SIGTERM, and stops its emulator."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)      # PR_SET_PDEATHSIG
 
 
 def run(command):
-    """(status, output); whoever holds the machine's lock for us still does so in the child."""
+    """(status, output); the child inherits the descriptor that holds the machine's lock."""
     # pylint: disable=subprocess-popen-preexec-fn
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace",
                           close_fds=False, preexec_fn=end_with_parent) as child:
         try:
             out = child.communicate()[0]
         except BaseException:
-            child.terminate()       # after Ctrl-C it has heard that already
+            child.terminate()       # after Ctrl-C it has had a signal already
             child.wait()
             raise
     if child.returncode not in (0, 1) or not re.search("^# verdict: ", out, re.M):

@@ -11,7 +11,7 @@ from kernel import USAGE, Failure
 
 EXPECTED = os.path.join(os.path.dirname(os.path.realpath(__file__)), "expected-kernel-log")
 POWER_OFF_SECONDS = 20
-AFTER_OOPS_SECONDS = 5   # the machine may tell more; what it does then proves nothing
+AFTER_OOPS_SECONDS = 5   # the machine may log more; what it does then proves nothing
 
 # What the kernel prints when it has found a bug in itself. WARN() and Oops print more lines than
 # this; one of these is among them.
@@ -83,7 +83,7 @@ class Report:
                 self.damage.append(f"damaged frame: {line!r}")
                 continue
             if match[1] == b"B 0 " and self.booted < self.kernels:
-                if self.booted:     # the one before was stopped where it was
+                if self.booted:     # the kernel before was stopped in the middle
                     self.sequence, self.damage = 0, []
                 self.booted += 1
             if match[2] != b"C":
@@ -96,7 +96,7 @@ class Report:
 
 
 class Tap:
-    """Follows TAP, and says what is wrong with it."""
+    """Parses TAP, and says what is wrong with it."""
 
     def __init__(self):
         self.plan, self.seen, self.problems = None, 0, []
@@ -132,8 +132,8 @@ class Run:
         self.tap, self.told, self.kernel_log, self.notes = Tap(), None, [], []
         self.plan = None                # one that is shown at the end
         self.console_text, self.partial, self.init_after = "", {}, None
-        self.mark_of_death = None       # the console's later text is our own doing
-        self.suspected = None           # when there was something like an oops first
+        self.mark_of_death = None       # post_mortem() causes what the console shows after it
+        self.suspected = None           # when the first sign of an oops was seen
         own = f"{EXPECTED}-{args.machine}"
         expected = [EXPECTED, *([own] if os.path.exists(own) else []), *args.expect]
         self.expected = [p for path in expected for p in read_expected(path)]
@@ -247,7 +247,7 @@ class Run:
         return None
 
     def verdict_after_panic(self, panic, found):
-        """The same where a panic has to be; init may be cut off in the middle of a frame."""
+        """The same where a panic is required; init may be cut off in the middle of a frame."""
         if found and (found[0] != "died" or self.args.second_kernel):
             return found
         problem = self.tap.verdict()

@@ -48,7 +48,7 @@ def sectors(size):
 
 
 def cached_name(cache, name, content):
-    """Where in the directory CACHE lies what is made from CONTENT."""
+    """The path in the directory CACHE of what is made from CONTENT."""
     return os.path.join(cache, f"{name}-{hashlib.sha256(content).hexdigest()[:16]}")
 
 

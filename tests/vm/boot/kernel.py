@@ -39,7 +39,7 @@ def cached(name, content, make):
     return path
 
 
-# How the kernel in a bzImage is packed: by its first bytes, who unpacks it from stdin to stdout.
+# How the kernel in a bzImage is packed: by its first bytes, the command that unpacks it.
 PACKED = {b"\xfd7zXZ\0": ["xz", "-dcq"], b"\x28\xb5\x2f\xfd": ["zstd", "-dcq"],
           b"\x02\x21\x4c\x18": ["lz4", "-dcq"]}
 
@@ -144,9 +144,9 @@ class Modules:
 def lightened(path):
     """PATH, or a copy of a large module without its local symbols and its unwind tables.
 
-    Looking through the ones for each function that could be traced, and sorting the others, is nine
-    tenths of what loading an instance takes. Only stack traces need them. A signed module stays as
-    it is: this would void the signature.
+    Searching the symbols for each function that could be traced, and sorting the unwind tables, is
+    nine tenths of the time that loading an instance takes. Only stack traces need them. A signed
+    module stays as it is: this would void the signature.
     """
     with open(path, "rb") as file:
         content = file.read()

@@ -109,7 +109,7 @@ static void read_piece(const struct piece *p)
 	asm volatile("rep stosl" : "+D"(to), "+c"(words) : "a"(0) : "memory");
 }
 
-/* What to enter the kernel with: the start info, and in the upper half the address. */
+/* The start info for the kernel, and in the upper half the address at which to enter it. */
 uint64_t load(void)
 {
 	const struct header *header = (void *)HEADER;

@@ -2,7 +2,7 @@
 /*
  * The boot sector of the Intel machine's disk, and the way into protected mode. The BIOS loads
  * 512 bytes to 0x7c00; the sectors after it hold load.c, which this reads to LOADER. Before it
- * leaves real mode it asks the BIOS for the map of memory: nobody can afterwards.
+ * leaves real mode it asks the BIOS for the map of memory, which is not possible afterwards.
  *
  * Memory below 640 KiB:
  *	0x05000  map of memory, 24 bytes an entry; ends with an entry of length 0

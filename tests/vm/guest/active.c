@@ -26,7 +26,7 @@ static void enter(struct active *a, struct vm *vm, const char *tag, int cpu)
 	vcpu_run(v, &e);
 	if (e.kind != EV_SYNC)
 		need(-EIO, "it runs: %s", event_text(v, &e));
-	/* Nobody ran here since: it is the current one. */
+	/* No other vCPU ran here since: its VMCS is the current one. */
 	need(vac_cpu_field(cpu, "vmcs", text, sizeof(text)),
 	     "vac shows the VMCS of CPU %d", cpu);
 	a->cpu[a->n] = cpu;

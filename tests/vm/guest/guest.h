@@ -37,8 +37,8 @@
 #define GUEST_PAGE  4096UL
 
 /* The host gives the complement of the last value written to a scratch port or to MMIO. */
-#define PORT_SYNC    0x5a0 /* tell the host a value, go on when it lets us */
-#define PORT_DONE    0x5a4 /* the payload is through */
+#define PORT_SYNC    0x5a0 /* give the host a value, go on when it allows */
+#define PORT_DONE    0x5a4 /* the payload has ended */
 #define PORT_FAIL    0x5a8 /* the payload saw something wrong in this line */
 #define PORT_SCRATCH 0x5ac
 

@@ -15,7 +15,7 @@
 
 #define MXCSR	  0x1f80
 #define MSRS	  3
-#define EVERY	  8 /* what takes system calls is not looked at each time */
+#define EVERY	  8 /* checks that need system calls are made every 8th time only */
 #define SHOW	  5
 #define SAME_READ 3
 
@@ -41,7 +41,7 @@ static __thread struct {
 #define LOAD(n, off)  "movdqu " off "(%[in]), %%xmm" n "\n"
 #define STORE(n, off) "movdqu %%xmm" n ", " off "(%[out])\n"
 
-/* KVM_RUN with our own values in all XMM registers before; what is there after goes to out. */
+/* KVM_RUN with the host's values in all XMM registers; what they hold afterwards goes to out. */
 static long run_with_xmm(int fd, const uint64_t in[32], uint64_t out[32])
 {
 	register long request asm("rsi") = KVM_RUN;
@@ -73,8 +73,8 @@ static unsigned int where(unsigned int *node)
 }
 
 /*
- * In user mode they are the host's. On our way to them, inside the kernel, a vCPU may have been
- * scheduled in between and left its guest's, which is no error: so a wrong one has to stay.
+ * In user mode they are the host's. The read itself is made in the kernel, where a vCPU may have
+ * been scheduled in and left its guest's, which is no error: only a value that stays wrong is one.
  */
 static void check_msrs(void)
 {

@@ -24,7 +24,7 @@ extern char guest_smi[], guest_smi_end[]; /* 16-bit code, at the entry */
 extern guest_fn guest_uses_device;
 
 /*
- * The guest reads the device and tells what it got, for ever. The handler does the same with one
+ * The guest reads the device and reports what it got, for ever. The handler does the same with one
  * OUTS, an instruction that reads memory and that KVM has to emulate.
  */
 asm(".pushsection guest, \"ax\", @progbits\n"
@@ -99,7 +99,7 @@ int smm_start(struct smm **sp, const char *dev)
 	return 0;
 }
 
-/* The next number that the guest tells; it must be `one` or `other`. */
+/* The next number that the guest reports; it must be `one` or `other`. */
 static int told(struct smm *s, const char *who, uint32_t one, uint32_t other)
 {
 	struct event e;

@@ -4,8 +4,8 @@
  * SMRAM, in SMM. Which of the two does the firmware reach?
  *
  * That is what "KVM: x86: Use active memslots for the per-vCPU MMIO cache" (CVE-2026-99082)
- * fixed. A KVM without it remembers of the last device page that a vCPU used where it is, but not
- * that it is one only outside of SMM. When the handler then uses its memory there with an
+ * fixed. A KVM without it remembers the address of the last device page that a vCPU used, but not
+ * that it is a device only outside of SMM. When the handler then uses its memory there with an
  * instruction that KVM emulates, the access goes to the VMM, as one to the device.
  */
 #ifndef SMM_H

@@ -13,7 +13,7 @@ static __thread char why[200];
 
 extern guest_fn guest_enters;
 
-/* RDI is the shared area, whose seed is what it writes; then it tells that it did, for ever. */
+/* RDI is the shared area, whose seed it writes; then it reports that it did. It loops for ever. */
 asm(".pushsection guest, \"ax\", @progbits\n"
     ".globl guest_enters\n"
     "guest_enters:\n"

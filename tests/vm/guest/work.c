@@ -325,7 +325,7 @@ int work_stop(struct work *w)
 	for (i = 0; i < w->vcpus; i++) {
 		struct runner *r = &w->runner[i];
 
-		/* Again and again: a signal before the ioctl is lost on nobody this way. */
+		/* Repeated, since a signal that comes before the ioctl interrupts nothing. */
 		while (r->started && !r->ended) {
 			vcpu_kick(r->v, r->thread);
 			usleep(500);

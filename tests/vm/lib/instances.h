@@ -30,7 +30,7 @@ int instance_patched(const char *tag, const char *patch);
 const char *default_tag(void);	  /* static buffer; "?" if unreadable */
 int set_default(const char *tag); /* 0 or -errno */
 
-/* Virtualization is on (or off) on all CPUs, by the CPUs and by vac: two results. */
+/* Virtualization is on (or off) on all CPUs, as the CPUs and as vac say: two results. */
 void ok_virt(int on, const char *when);
 
 #endif

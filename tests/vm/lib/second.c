@@ -44,7 +44,7 @@ bool second_is(int argc, char **argv)
 	return at;
 }
 
-/* Ours without the memory for a crash kernel, which it is in itself. */
+/* This kernel's command line without crashkernel=: the second kernel reserves no such memory. */
 static int command_line(char *line, size_t size, bool crash, int before)
 {
 	char ours[3000] = "", *word, *save;

@@ -16,7 +16,7 @@ bool ok(bool good, const char *name, ...) TAP_FMT(2);
 bool ok_errno(int err, const char *name, ...) TAP_FMT(2);
 /* ok if got == want, else both are shown. */
 bool ok_is(long long got, long long want, const char *name, ...) TAP_FMT(3);
-/* ok if err is -want: the refusal that we asked for. */
+/* ok if err is -want: the expected refusal. */
 bool ok_refused(int err, int want, const char *name, ...) TAP_FMT(3);
 void skip(const char *why, const char *name, ...) TAP_FMT(2);
 void diag(const char *fmt, ...) TAP_FMT(1);
@@ -27,7 +27,7 @@ int tap_end(void);
 /* For a program that makes the kernel panic: the plan, with `more` results that come after it. */
 void tap_plan(int more);
 int tap_count(void); /* results so far */
-/* The results go on after these, which another kernel had. */
+/* Results are numbered on from these, which another kernel printed. */
 void tap_continue(int before);
 
 #endif

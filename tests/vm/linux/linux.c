@@ -21,11 +21,11 @@
 #define XSTR(x) STR(x)
 
 /*
- * quiet, cryptomgr.notests: every character and every second costs in a machine in a machine.
+ * quiet, cryptomgr.notests: characters and seconds are expensive in a machine inside a machine.
  * no_timer_check: the timer is late where the CPUs are emulated, not broken.
  * reboot=t: the reset is a triple fault, which needs no device.
- * init_hw_perf_events writes MSRs that the emulated CPU has not, of which KVM complains;
- * cmos_init waits five seconds for a clock that a microvm has not.
+ * init_hw_perf_events writes MSRs that the emulated CPU lacks, about which KVM complains;
+ * cmos_init waits five seconds for a clock that a microvm does not have.
  */
 #define COMMAND_LINE                                                        \
 	"console=ttyS0,115200n8 quiet panic=-1 reboot=t cryptomgr.notests " \

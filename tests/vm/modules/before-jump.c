@@ -2,10 +2,10 @@
 /*
  * before-jump.c - is virtualization off on each CPU when a kexec leaves this kernel?
  *
- * A CPU that is told to stop is looked at when it stops (stop_this_cpu()), the one that enters the
- * other kernel when all is done but the jump (machine_kexec()). With EFER.SVME or CR4.VMXE set
- * there the look says "not ok", and leaves it set. With crash=1 only the one that jumps is looked
- * at, since the others stop in an NMI, where nothing of ours can look at them last.
+ * A CPU that is told to stop is checked when it stops (stop_this_cpu()), the one that enters the
+ * other kernel when all is done but the jump (machine_kexec()). If EFER.SVME or CR4.VMXE is set
+ * there the result is "not ok", and the bit stays set. With crash=1 only the one that jumps is
+ * checked, since the others stop in an NMI handler that offers no place for a last check.
  *
  * One result a CPU that is looked at, as TAP on the report port.
  */

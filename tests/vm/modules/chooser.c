@@ -2,8 +2,8 @@
 /*
  * chooser.c - picks the instance at an open of /dev/kvm as its parameters say: the one that "tag"
  * names ("": the default), after "ms" milliseconds, or "otherwise" where that one makes no VMs, or
- * none, with the error "error". Once before all that it names what "once" says.
- * What a second chooser would be told is in "second".
+ * none, with the error "error". Before all that it names, for one open, what "once" says.
+ * The result of registering a second chooser is in "second".
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -36,7 +36,7 @@ static int choose(struct file *file, char *to)
 		wish = otherwise;
 	if (*strim(once))
 		wish = once;
-	memcpy(to, wish, VAC_TAG_MAX + 1);	/* a longer one without its end */
+	memcpy(to, wish, VAC_TAG_MAX + 1);	/* a longer one is cut off */
 	*once = '\0';
 	return error;
 }

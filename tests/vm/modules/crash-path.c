@@ -11,7 +11,7 @@
  *		(SDM volume 3, 31.4); -1 where it cannot be loaded
  *
  * Where VMX is off the look switches it on, with a region of its own, and leaves it on, so that KVM
- * can end what it has. Where it is on the current VMCS and the controls are as before afterwards.
+ * can end its VMs. Where VMX is on, the current VMCS and the controls are as before afterwards.
  *
  * With panic=1 it looks again on each CPU after a panic, when that CPU has done all that it does to
  * stop or to restart the machine, and writes TAP to the report port in frames of the type C.
@@ -131,7 +131,7 @@ static void look(void *unused)
 
 static int look_set(const char *value, const struct kernel_param *param)
 {
-	if (region[0])	/* else it is an argument of loading */
+	if (region[0])	/* else it is given as the module is loaded */
 		on_each_cpu(look, NULL, 1);
 	return 0;
 }
@@ -162,7 +162,7 @@ static int report(struct kprobe *probe, struct pt_regs *regs)
 	return 0;
 }
 
-/* The last that a CPU does: one that is told to stop, and the one that restarts the machine. */
+/* The last function on a CPU that is told to stop, and on the one that restarts the machine. */
 static struct kprobe probes[] = {
 	{ .symbol_name = "stop_this_cpu", .pre_handler = report },
 	{ .symbol_name = "tboot_shutdown", .pre_handler = report },

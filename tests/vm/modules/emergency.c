@@ -2,7 +2,7 @@
 /*
  * emergency.c - runs on each CPU what the kernel runs there on a crash, a kexec after a panic and
  * an emergency reboot: cpu_emergency_disable_virtualization(). The function is not exported; a
- * kprobe that is never armed for long tells where it is.
+ * kprobe that is removed at once tells its address.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>

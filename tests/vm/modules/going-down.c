@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * going-down.c - what a kernel that goes down does first, in one that goes on: while it is loaded
- * system_state says that the machine restarts, and writing to the parameter "hooks" runs the
- * shutdown hooks of syscore, as kernel_restart() does afterwards, each time it is written.
+ * going-down.c - the first steps of a restart, in a kernel that goes on afterwards: while it is
+ * loaded system_state says that the machine restarts, and each write to the parameter "hooks" runs
+ * the shutdown hooks of syscore, as kernel_restart() does next.
  *
- * syscore_shutdown() is not exported; a kprobe that is never armed for long tells where it is.
+ * syscore_shutdown() is not exported; a kprobe that is removed at once tells its address.
  */
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
@@ -16,7 +16,7 @@ static void (*run_hooks)(void);
 static int hooks_set(const char *value, const struct kernel_param *param)
 {
 	if (!run_hooks)
-		return -EINVAL;	/* no argument of loading */
+		return -EINVAL;	/* not as the module is loaded */
 	run_hooks();
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest-in-efer.c - an instance whose guest's EFER is in the CPU, and what vac then gives as the
- * host's.
+ * guest-in-efer.c - leaves a guest's EFER in the MSR, as an instance may, and shows what vac then
+ * gives as the host's.
  *
  * While it is loaded it has a VM, so virtualization is on. Its debugfs file "guest-in-efer" is one
  * line for the CPU on which it is read: what the MSR holds with no guest there, what it holds with
- * one, and the host's value that vac gives meanwhile. The guest's has no SCE, the bit that Intel
- * CPUs leave behind until the return to user space; the host's is back before the CPU goes there.
+ * one, and the host's value that vac gives meanwhile. The guest's has no SCE, a bit that stays in
+ * the MSR on Intel until the return to user space; the host's is back before the CPU goes there.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -20,7 +20,7 @@ static struct vac_instance *inst;
 static struct dentry *file;
 static int slot;
 
-/* It may move to another CPU before a value is read: then they are of two, which look the same. */
+/* The task may move to another CPU between two reads: both CPUs have the same values. */
 static int guest_in_efer_show(struct seq_file *m, void *unused)
 {
 	u64 before, guest, host = 0;

@@ -3,9 +3,9 @@
  * hold-preempt-notifiers.c - keeps the static key of preempt notifiers on while it is loaded.
  *
  * KVM, stock or not, turns the key on with its first VM and off with its last, which patches
- * finish_task_switch() while every CPU runs it. The emulator now and then goes on executing the
- * breakpoint that was there for a moment, for ever: the CPU is lost. With the key held there is
- * nothing to patch. tests/vm/lib/mod.c loads it on the AMD machine.
+ * finish_task_switch() while every CPU runs it. Now and then the emulator goes on executing the
+ * temporary breakpoint for ever, and the CPU is lost. With the key held there is nothing to patch.
+ * tests/vm/lib/mod.c loads it on the AMD machine.
  */
 #include <linux/module.h>
 #include <linux/preempt.h>

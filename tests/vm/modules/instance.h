@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * instance.h - what vac asks of an instance, for one that is no KVM: it has nothing to do when
+ * instance.h - what vac needs of an instance, for one that is no KVM: its callbacks do nothing when
  * virtualization goes on or off.
  */
 #ifndef INSTANCE_H

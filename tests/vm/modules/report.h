@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * report.h - TAP from the kernel when user space is no more: frames of the type C (see ../init.c)
+ * report.h - TAP from the kernel once user space has stopped: frames of the type C (see ../init.c)
  * on the report port, which nobody else may be writing to.
  */
 #ifndef REPORT_H

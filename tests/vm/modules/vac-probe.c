@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vac-probe.c - calls vac as instances would, where the emulator's CPU lacks what makes KVM call.
+ * vac-probe.c - calls vac as instances would if the emulated CPU had TSC scaling.
  *
  * On load it sets the TSC ratio of the CPU it runs on as two instances with guests of different
  * rates would, one after the other: once, the same again, the other's, the first again, and 1.0;
- * with leave=1 the first only, and there it stays.
+ * with leave=1 the first only, and it stays set.
  */
 #include <linux/module.h>
 #include <linux/preempt.h>

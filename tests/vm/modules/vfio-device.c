@@ -74,7 +74,7 @@ static int __init device_init(void)
 	return 0;
 }
 
-/* A driver's remove() has another type on later kernels: so this goes before it would be called. */
+/* A driver's remove() has another type on later kernels: this is done before it would be called. */
 static void __exit device_exit(void)
 {
 	gone(device);

@@ -2,10 +2,10 @@
 /*
  * vm-on-cpu.c - asks vac on each CPU, from a timer's interrupt, whose VM was there last.
  *
- * Parameters to read: how often it asked; how often there was a VM; how many CPUs have one by the
- * last look (here); of CPU 0 the numbers of VM and instance as seen last (pair); and, with the
- * numbers of the instances of an odd and an even VM written to "odd" and "even", how often they
- * did not fit (wrong).
+ * Parameters to read: how often it asked; how often there was a VM; how many CPUs had one when last
+ * asked (here); the numbers of VM and instance last seen on CPU 0 (pair); and, with the numbers of
+ * the instances of VMs with odd and with even numbers written to "odd" and "even", how often a VM
+ * and its instance did not match (wrong).
  */
 #include <linux/cpu.h>
 #include <linux/hrtimer.h>

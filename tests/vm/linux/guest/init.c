@@ -36,7 +36,7 @@ static long uptime_ms(void)
 	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
 }
 
-/* 1 + 2 + ... + 1000 through memory: a page that is not ours any more shows as a wrong sum. */
+/* 1 + 2 + ... + 1000 through memory: a page that was lost shows as a wrong sum. */
 static int sum_is_right(volatile uint32_t *page)
 {
 	uint32_t sum = 0;
