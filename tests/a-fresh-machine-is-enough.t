@@ -4,8 +4,8 @@
 #
 # A minimal Debian 12 on which scripts/setup was run has all that make demo and make test call:
 # vac and an instance are built there for a kernel of each series, and the emulated machines run.
-# Nothing of this machine is seen there but downloads of kernels. What a build misses is named with
-# its package.
+# Nothing of this machine is visible there except downloads of kernels. A program that a build needs
+# and that is missing is named with its package.
 #
 # It failed when
 #   the shell could not read setup's table    scripts/setup ended with 127, and nothing could be built
@@ -14,10 +14,10 @@
 #   the machines had no msr.ko                "virtualization is off on CPU 0" was not ok
 #   a check failed                            make check in it did, too
 #   a scenario wanted one more test module    "the Intel machine runs" was not ok
-# What setup has to install beyond what was known is taken away here, one after the other: pahole,
-# gcc-12, spatch, the Python library.
+# Some of what setup installs is taken away, one after the other, to see it named: pahole, gcc-12,
+# spatch, the Python library.
 #
-# What setup made of a clean system is kept for as long as scripts/setup is the same.
+# The system that setup made is cached by the digest of scripts/setup.
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu

@@ -4,7 +4,7 @@
 #
 # An instance that needs what its target kernel lacks is not built: each such thing is named, by
 # kind, with the place that needs it and the first or last release of the archive that has it.
-# On the fleet, where there is no archive to ask, the package's own build names each as well.
+# On a host, where there is no archive to ask, the package's own build names each as well.
 # It failed when make ran without -k (one thing named), when missing headers were not made up
 # (what hides behind them), when any one branch of follows() or _own_conflict() was left out, and
 # when options were not compared (CONFIG_MITIGATION_RETPOLINE, whose loss nothing else shows).
@@ -69,7 +69,7 @@ def kernels(series):
 
 
 def across(tap, target, snapshot, release):
-    """KVM of a newer series, and a patch with something nobody has, on an older kernel."""
+    """KVM of a newer series, and a patch with something that no kernel has, on an older kernel."""
     source = Path(run("scripts/snapshot", snapshot)[1])
     text = (source / FILE).read_text()
     patch = tap.folder / "doctored.patch"
@@ -102,7 +102,7 @@ def across(tap, target, snapshot, release):
 
 
 def backwards(tap, target, newest):
-    """What went away between two series."""
+    """What was removed between two series."""
     kdir = run("scripts/sources", "headers", target["kver"])[1]
     archive = Archive(target["kver"], kdir)
     reference = archive.of(newest)
@@ -117,7 +117,7 @@ def backwards(tap, target, newest):
 
 
 def consequences(tap, target, older):
-    """An error that goes away with another one is no line of its own."""
+    """An error that only follows from another one gets no line of its own."""
     folder = tap.folder / "follows"
     folder.mkdir()
     (folder / "own.h").write_text(HEADER)

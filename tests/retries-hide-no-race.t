@@ -5,10 +5,10 @@
 Chance comes from seeded generators, so each run of this test gives the same figures; the commands
 are stand-ins for the machine.
 
-fails when: tries.py lets a scenario pass with its first good run (what fails one run in three is
-never told), when it does not ask the control (one that fails as stock KVM does is refused too
-often), when it takes a control that cannot run for one that fails, and when it forgets
---first-failure, or says it in a last run.
+fails when: tries.py lets a scenario pass with its first good run (one that fails one run in three
+is never reported), when it does not run the control (a scenario that fails as stock KVM does is
+refused too often), when it takes a control that cannot run for one that fails, and when it forgets
+--first-failure, or passes it to a last run.
 """
 
 import random
@@ -41,7 +41,7 @@ echo "# verdict: pass 3.0 s"
 
 
 def refused(often, control_often, seen=0):
-    """The share of scenarios that have failed, and their runs, of such that fail so often; SEEN is
+    """Of scenarios that fail so often, the share that is refused, and their number of runs; SEEN is
     1 where the first run has failed."""
     chance, failed, runs = random.Random(1), 0, 0
     for _ in range(CASES):

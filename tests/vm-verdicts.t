@@ -6,9 +6,9 @@ Each test here is a machine that was made to end in one way (tests/vm/selftest.c
 also the proof that tests/vm/machine can fail. With SAMPLE=1, as in make test, it is every third of
 them. What made these tests fail when tried:
   logs-a-warning      init read the kernel log without finishing its last record first
-  starves-everybody   the panic that machine itself asks a hung kernel for counted as a verdict
-  hangs-before-init   machine that gave up at the first hang
-  oops-*              OOPS in watch.py that matches nothing
+  starves-everybody   the panic that tests/vm/machine causes in a hung kernel counted as a verdict
+  hangs-before-init   tests/vm/machine gave up at the first hang
+  oops-*              OOPS in watch.py matched nothing
   writes-to-the-port  neither checksum nor sequence number compared
 """
 

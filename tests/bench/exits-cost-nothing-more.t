@@ -3,8 +3,8 @@
 # series: first
 # Claim: an exit that is handled in the kernel takes no more instructions than it takes under the
 # stock module of the same release, on each machine that MACHINE names. On the AMD machine, where
-# two counts of the same blocks may differ by one, a thousandth more is let pass, and on 6.1 four
-# instructions, for what its KVM does not do (rule failed-vmrun).
+# two counts of the same blocks may differ by one, a thousandth more is allowed, and on 6.1 four
+# instructions, for a check that its KVM lacks (rule failed-vmrun).
 #
 # fails when: new_asid() is inlined into svm_vcpu_run() (without the rule asid-noinline): two
 # exits on AMD are above the limit; vmx_vcpu_run() reads and writes one VMCS field more: eight exits

@@ -59,7 +59,7 @@ static void report(const char *what, const char *where, uint32_t *sample, size_t
 
 /* ---- guests ------------------------------------------------------------------------ */
 
-/* To the end of the payload; a HLT that comes to user space goes on. */
+/* Runs to the end of the payload; after a HLT that exits to user space it goes on. */
 static int run(struct vcpu *v)
 {
 	struct event e;
@@ -285,7 +285,7 @@ static void read_memory(long used[MEMORY_LINES])
 	FILE *file;
 	int i;
 
-	usleep(300000); /* what the kernel frees later */
+	usleep(300000); /* some memory is freed later */
 	sync();
 	sys_write("3", "/proc/sys/vm/drop_caches");
 	used[PAGES] = -free_pages() * (sysconf(_SC_PAGESIZE) / 1024);

@@ -44,7 +44,7 @@ INLINE void apic_write(uint32_t reg, uint32_t value)
 	*(volatile uint32_t *)(LAPIC_GPA + reg) = value;
 }
 
-/* The host wrote to the pages of the samples before: they get mapped here, not later. */
+/* The host wrote to the pages of the samples before this: the guest maps them now, not later. */
 INLINE volatile uint32_t *samples(struct guest_area *a)
 {
 	volatile uint32_t *s = (void *)(TOUCH_GPA + a->id * TOUCH_SIZE);

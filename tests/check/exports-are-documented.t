@@ -37,7 +37,7 @@ def problems(path, content, header):
         for key in ["Context"] + ["Return"] * returns:
             if not re.search(rf"^ \* {key}:", comment[0], re.M):
                 yield f"{where}() does not say '{key}:'; next: add it to its kernel-doc"
-        # What is for symbol_get() only is declared by who calls it.
+        # What is for symbol_get() only is declared by its callers.
         if name not in header and export[0].startswith("VAC_EXPORT"):
             yield f"{where} is not declared in vac/include/vac.h; next: declare it"
 

@@ -3,8 +3,8 @@
 #
 # An instance that was built against an older vac of the same major runs on this one: nothing that
 # tests/abi/<major>/ promises is gone or has changed, neither the structures and functions (vac.abi)
-# nor the CRCs that the loader compares (vac.symvers). More is allowed, and said. vac.h beside them
-# is what an instance was built with then.
+# nor the CRCs that the loader compares (vac.symvers). Additions are allowed, and listed. vac.h
+# beside them is what an instance was built with then.
 # It failed when an export was taken away, when a parameter got another type, when a member of a
 # struct that carries its size was inserted, taken out or got another type, whether or not something
 # was added to its end as well, and when an enumerator got another value; when such a struct was no
@@ -26,7 +26,7 @@ from sources import ROOT, Check, run, text
 MAJOR = re.search(r"#define VAC_MAJOR\s+(\d+)", text("vac/include/vac.h"))[1]
 PROMISED = f"tests/abi/{MAJOR}"
 PROMISE = f"{PROMISED}/vac.abi"
-# A member at its end is how the interface grows: its first member, the size, says who knows it.
+# These structs may grow at their end: the first member, the size, tells which members are there.
 SIZED = re.findall(r"^struct (\w+) \{\n\tu32 size;$", text("vac/include/vac.h"), re.M)
 
 
@@ -65,7 +65,7 @@ def sized(tree, name):
 def without_growth(now, promise):
     """(the interface without new members at the end, what is new in it).
 
-    abidiff could be told to overlook them, but then overlooks changes before them as well.
+    abidiff can ignore these, but then it ignores changes before them as well.
     """
     grown = []
     for name in SIZED:
@@ -91,7 +91,7 @@ def bits(tree, name):
 
 
 def compare_padding(check, now):
-    """What is behind the last member of a compound literal is anything."""
+    """No padding at the end: behind the last member of a compound literal anything may be."""
     tree = ElementTree.parse(now)
     ends = {}
     for name in SIZED:

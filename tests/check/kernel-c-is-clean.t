@@ -23,7 +23,7 @@ from mkvm import digest, source, tokens  # noqa: E402
 TOOLS = ("scripts/checkpatch.pl", "scripts/spelling.txt", "scripts/const_structs.checkpatch",
          "scripts/kernel-doc")
 
-# What checkpatch says in error, and why it is one.
+# What checkpatch reports wrongly, and why that is wrong.
 IGNORE = {
     "FILE_PATH_CHANGES": "there is no MAINTAINERS here",
     "CONST_STRUCT": "it takes a forward declaration of a struct for an object of it",
@@ -75,7 +75,7 @@ def tools():
 
 
 def checkpatch(folder, sources):
-    """Its lines. What passed once is not read again: an empty file of that digest says so."""
+    """Its lines. A file that passed once is not read again: an empty file marks its digest."""
     passed = ROOT / "build" / "check" / "passed"
     passed.mkdir(parents=True, exist_ok=True)
     rules = [Path(__file__).read_bytes(), *(path.read_bytes() for path in sorted(folder.iterdir()))]
@@ -93,7 +93,7 @@ def checkpatch(folder, sources):
 
 
 def checkpatch_part(folder, sources):
-    """It sees VAC_EXPORT() and VAC_LOOKUP() under the name of what they stand for."""
+    """It is given files with VAC_EXPORT() and VAC_LOOKUP() replaced by what they stand for."""
     with tempfile.TemporaryDirectory(prefix="check.") as copy:
         for path in sources:
             target = Path(copy) / path

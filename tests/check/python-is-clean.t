@@ -15,7 +15,7 @@ WIDTH = 100
 
 
 def writes_bytecode(program):
-    """Whether it imports one of our modules before it says that it leaves no trace."""
+    """Whether it imports one of our modules before it switches bytecode off."""
     ours = re.search(r"^\s*from (mkvm|tap|sources|machine_\w+)\b.* import|^import (mkvm|tap)\b",
                      program, re.M)
     says = re.search(r"^sys\.dont_write_bytecode = True", program, re.M)

@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Each rule has a fixture, each fixture a rule; each says what it holds beside what must change.
-# (That they fit is for tests/rules-pass.t.)
+# Each rule has a fixture, each fixture a rule; each fixture also has code that must stay.
+# (tests/rules-pass.t checks that they fit.)
 # It failed when a fixture was taken away, when a folder had another name than its rule, and when
 # a fixture had nothing in it that must stay.
 

@@ -2,7 +2,7 @@
 /*
  * The part of the demo that runs inside the emulated machine, for tests/demo/run.
  *
- * usage: demo OLD NEW FIX PATCH	tags of three instances; the patch that FIX is OLD with
+ * usage: demo OLD NEW FIX PATCH	tags of three instances; FIX is OLD with PATCH
  *
  * It starts Linux guests, and beside each a small VM that shows a bug of OLD (../vm/guest/smm.h).
  * Besides TAP it prints for run:
@@ -115,7 +115,7 @@ static void wait_up(int i)
 	ok_is(vm->cpus, LINUX_CPUS, "guest %d has all its CPUs", i + 1);
 }
 
-/* All that run go on as before. Returns the rounds the guests did. */
+/* All guests that run go on as before. Returns the rounds that they did. */
 static unsigned long all_go_on(const char *when)
 {
 	unsigned long rounds = 0;

@@ -59,8 +59,8 @@ new_root() {
 
 mounts() { awk -v root="$root/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts; }
 
-# What was mounted last goes first, also where a process that was interrupted still uses it. What is
-# mounted there from this machine must not be removed with the rest.
+# Unmounts in reverse order, also where an interrupted process still uses a mount. What is mounted
+# there from this machine must not be removed with the rest.
 remove_root() {
 	mounts | tac | xargs -r -n 1 umount -q -l || true
 	if [ -n "$(mounts)" ]; then

@@ -3,8 +3,8 @@
 # test-all
 """Claim: for each other flavour that the archive has of KVER's series (cloud-amd64, rt-amd64) vac
 and an instance of the newest release are built and audited, and two instances run guests at once on
-the newest kernel of that flavour, in the AMD machine (MACHINE=intel: in that one). The audit sees
-there what it is for: it names the writes of EFER and VM_HSAVE_PA and the VMXON that are vac's.
+the newest kernel of that flavour, in the AMD machine (MACHINE=intel: in that one). The audit works
+on these kernels: it finds the writes of EFER and VM_HSAVE_PA and the VMXON in vac.
 
 fails when: put_task_struct()'s callback is not in kvm-core/looked-at (the audit refuses the
 instance for rt-amd64 of 6.12), disassembly.py takes no call of pv_ops' write_msr for a write where

@@ -3,8 +3,8 @@
  * Claim: two instances run guests at the same time on a kernel of another flavour, two vCPUs
  * each; a CPU goes and comes back meanwhile; then both leave, and vac does.
  *
- * On a PREEMPT_RT kernel a spinlock_t that is taken with interrupts or preemption off shows here,
- * in the kernel log, once somebody else holds it: the work is that which comes by IPI and hotplug.
+ * On a PREEMPT_RT kernel a contended spinlock_t that is taken with interrupts or preemption off
+ * shows in the kernel log: so the load includes IPIs and CPU hotplug.
  *
  * needs: 2 more instances
  *

@@ -4,7 +4,7 @@
 """Claim: what tests/vm/retag makes is what a build with that tag makes.
 
 fails when: retag leaves out one of its patterns (the descriptor says a; the names of the trace
-systems do), or replaces each a after an underscore (names of functions are others).
+systems do), or replaces each a after an underscore (names of functions differ).
 """
 
 import os
@@ -30,7 +30,7 @@ def loaded(module):
 
 
 def symbols(module):
-    """Without those of no name: of sections and files."""
+    """Without those that have no name: of sections and files."""
     return sorted(one._replace(section=module.sections[one.section].name
                                if one.section < len(module.sections) else one.section)
                   for one in module.symbols() if one.name)

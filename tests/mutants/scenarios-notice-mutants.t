@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Claim: each mediation is missed by a scenario when it is gone.
+"""Claim: for each mediation some scenario fails when it is missing.
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
 the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
@@ -14,10 +14,10 @@ make test and machine is tried, else all.
 
 usage: scenarios-notice-mutants.t [NAME]...     MACHINE=amd or MACHINE=intel chooses one
 
-On the AMD machine, whose emulator fails now and then by itself, two runs have to say the same.
+On the AMD machine, whose emulator fails now and then by itself, two runs have to agree.
 
-fails when: a mutant's edit is made void (its "+" lines the same as its "-" lines), and when the
-machine never came to init: that is nobody's word on the mutant.
+fails when: a mutant's edit changes nothing (its "+" lines the same as its "-" lines), and when the
+machine never came to init: that proves nothing about the mutant.
 """
 
 import fcntl
@@ -62,7 +62,7 @@ class Mutant:
                               check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def modules(self, machine, kver):
-        """A folder of modules like everybody's, but for those with the defect."""
+        """A folder of modules like that of all scenarios, except for those with the defect."""
         ours = ROOT / "build/test" / kver
         place = ROOT / "build/test/mutants" / machine / self.name / kver
         place.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def make(mutant, machine, kver):
 
 
 def run(mutant, machine, kver, modules):
-    """What the scenario said against it, or None if it noticed nothing."""
+    """How the scenario failed, or None if it noticed nothing."""
     done = subprocess.run(
         [ROOT / "tests/one", f"{machine}:{mutant.scenario}", "--first-failure",
          "--keep", ROOT / "build/vm" / kver / machine / f"mutant-{mutant.name}"],
@@ -144,13 +144,13 @@ def run(mutant, machine, kver, modules):
     wrong = re.findall(r"^not ok \d+ - (.*)", done.stdout, re.M)
     reason = re.findall(r"^# reason: (.*)", done.stdout, re.M)
     verdict = re.findall(r"^# verdict: (\S+) .*, init after", done.stdout, re.M)
-    if not verdict or verdict[0] == "died":     # the machine's fault, or nobody knows whose
+    if not verdict or verdict[0] == "died":     # the machine's fault, or unknown
         raise failure.System(f"no verdict:\n{done.stdout[-2000:]}")
     return f"{verdict[0]}: {(wrong + reason + ['?'])[0]}"
 
 
 def told(mutant, machine, kver, modules):
-    """The same; where the emulator fails now and then by itself, what two runs say."""
+    """The same; where the emulator fails now and then by itself, of two runs."""
     if machine != "amd":
         return run(mutant, machine, kver, modules)
     noticed, passed, broken = [], 0, None

@@ -3,8 +3,8 @@
 # series: first
 #
 # A snapshot in which a rule would hit less or more than it says, or in which Coccinelle cannot
-# read what a rule is about, is refused: rule, file and count are named, and nothing is made. What
-# no rule is about is the matter of drift-is-refused.
+# read what a rule is about, is refused: rule, file and count are named, and nothing is made.
+# drift-is-refused is about code that no rule covers.
 # It failed when the comparison of hits was left out (renamed and doubled function), when the
 # gate() of unread regions was (asm goto, #define), and when Snapshot.check() was (extra file).
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # series: first
 #
-# A snapshot that brings something which no rule is about and which a machine may have only once is
-# refused in a line that names file, thing and list, and nothing is made: a hook that is vac's, one
-# that nobody has looked at, a macro around either, a per-CPU variable, other lists of objects.
-# What only the kernel's own headers hide (an inline function around a hook) the audit finds.
+# A snapshot with something that no rule covers and that a machine may have only once is refused in
+# a line that names file, thing and list, and nothing is made: a hook that is vac's, one that nobody
+# has looked at, a macro around either, a per-CPU variable, other lists of objects. What the
+# kernel's own headers hide (an inline function around a hook) is found by the audit.
 # It failed when gate.check() was left out of the rewrite, when _words() took no name in the body
-# of a macro that is not called there, when linked() did not compare conditions, or owners, or
-# looked for no source that is not linked, and when the audit asked suspicious() of nothing.
+# of a macro that is not called there, when linked() did not compare conditions, or owners, or did
+# not look for sources that are not linked, and when the audit did not use suspicious().
 
 import re
 import subprocess

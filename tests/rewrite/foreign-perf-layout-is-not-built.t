@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # series: first
 #
-# The kernel's perf reads a struct kvm_pmu of KVM's. A snapshot that has its members elsewhere than
-# the target kernel believes does not build, and the last line says which member.
+# The kernel's perf reads KVM's struct kvm_pmu. A snapshot that has its members at other offsets
+# than the target kernel's headers does not build, and the last line says which member.
 # It failed when perf_layout.c saw the snapshot's headers twice (Kbuild without target_include).
 
 import difflib

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # series: first
 #
-# What the target kernel counts on KVM for, and the objects of an instance do not do, is named when
-# it is built, and nothing else is: by sh, awk and readelf alone, from headers and the kernel's own
-# modules, however those are packed. A package is not made of a snapshot that does not say what its
+# Mitigations for which the target kernel relies on KVM, and whose half an instance lacks, are named
+# when it is built, and nothing else is: by sh, awk and readelf alone, from headers and the kernel's
+# own modules, however those are packed. No package is made of a snapshot that does not say what its
 # kernel knew.
 # It failed when a module was compared with all objects instead of its own, when .noinstr.text was
 # counted like other code, and when "vac" in glue/known was not looked at.

@@ -1,9 +1,9 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A line that a user's patch adds to code which a rule takes out is refused, by patch, file, line
+# A line that a user's patch adds to code which a rule takes out is refused, with patch, file, line
 # and rule, whatever kind of patch it is; so is one that it takes out of such code, or moves in it.
-# Lines beside such code are in the package, also where a rule changes the line that they are in.
+# Changes beside such code are in the package, also in a line that a rule changes.
 # It failed on a line behind a "return": a rule's dots end there, so such a line stays.
 
 import difflib

@@ -3,8 +3,8 @@
 # series: first
 #
 # A user's patches go on top of the snapshot, in order, and one that does not apply whole is
-# refused by name of file and hunk, or of rule, with nothing made. Only a semantic patch that says
-# when: it is needed is left out of a snapshot that needs none, aloud.
+# refused with file and hunk, or rule, and nothing is made. Only a semantic patch that says when: it
+# is needed is left out of a snapshot that does not need it, with a message.
 # It failed when patch ran without --fuzz=0 (a hunk with a foreign line of context was taken), when
 # patch's exit status was not looked at (half of a series was taken), and when a semantic patch
 # that hit nothing passed. When when: was not looked at, the patch that is not needed was in. The

@@ -99,7 +99,7 @@ def doctored(folder, changes):
     return folder
 
 
-# What a kernel source must have beside KVM: these are read, and no part of a snapshot.
+# What a kernel source must have beside KVM: these are read, but are no part of a snapshot.
 HEADERS = {f"arch/x86/include/asm/{name}.h": text for name, text in {
     "cpufeatures": b"#define X86_BUG_ONE X86_BUG(1) /* X86_BUG_NONE */\n"
                    b"#define X86_FEATURE_TWO ( 3*32+ 2)\n",

@@ -3,14 +3,14 @@
 # series: first
 #
 # A snapshot that keeps or changes state which nobody has looked at is refused by file and line: a
-# field more in a per-CPU structure, a write of a variable of the kernel (or its address given
-# away), an MSR that is written or read and is in no list. What a function declares, KVM's own
-# variables, comparisons and tests of a static key stay. The audit finds the same in what is linked,
-# and a direct write of what the list says is only read.
+# new field in a per-CPU structure, a write of a variable of the kernel (or its address passed on),
+# an MSR that is written or read and is in no list. What a function declares, KVM's own variables,
+# comparisons and tests of a static key are accepted. The audit finds the same in the linked module,
+# and a direct write of data that is listed as only read.
 # It failed when state() was left out of the gate (all of it), when a structure inside a structure
-# was not looked into, when _writes() asked the name only and not the class, when "&" counted as
-# nothing, when _declared() took the names after an assignment for declared, when the numbers of
-# MSRs were not asked in the audit, and when _how() called every use a read.
+# was not looked into, when _writes() asked the name only and not the class, when "&" did not count,
+# when _declared() took the names after an assignment for declared, when the audit did not check the
+# numbers of MSRs, and when _how() called every use a read.
 
 import re
 import subprocess

@@ -1,13 +1,13 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Claim: releases and kernels are found by asking the archive; one that is not there is refused
-with a list of those that are; a series is nobody else's, nor a flavour; what was damaged in the
-cache is not used.
+with a list of those that are; series and flavours are not mixed up; what was damaged in the cache
+is not used.
 
 fails when: do_kver() does not look at the flavour (rt-amd64 is among those of the plain one), or
 the error does not list (the words of the newest release are missing), or verify() in
-scripts/sources believes every file (the damaged package is unpacked), or in_series() takes any
-version that begins alike (6.12 is of 6.1).
+scripts/sources accepts every file (the damaged package is unpacked), or in_series() takes any
+version that begins alike (6.12 counts as 6.1).
 """
 
 import json

@@ -65,7 +65,7 @@ static void event(const char *line)
 	now.owners |= !strcmp(tag, "a") ? 1 : 2;
 }
 
-/* A generation ends every few milliseconds here: look until one is met in the middle. */
+/* A generation ends every few milliseconds here: repeat until a sample is in the middle of one. */
 static bool holds_asids(const char *tag)
 {
 	int i;

@@ -79,7 +79,7 @@ int main(void)
 	one_file("b", "/dev/kvm-b", 1, "a VM is open");
 	one_file("b", "/dev/kvm-b", 2, "a vCPU is open");
 
-	/* a left and came back, so say who the default is. */
+	/* a was unloaded and loaded again, so the default must be set. */
 	need(set_default("b"), "the default becomes b");
 	one_file("b", "/dev/kvm", 0, "/dev/kvm that led to it is open");
 	need(set_default("a"), "the default becomes a");

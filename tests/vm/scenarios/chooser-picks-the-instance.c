@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: a module can choose the instance at each open of /dev/kvm: the one that it names, or the
- * default, or none with an error of its own. One that is not there is refused, not replaced, after the
- * chooser was asked once more; it can ask before, and learns of one that is closed as well. There is
- * one chooser at a time.
+ * Claim: a module can choose the instance at each open of /dev/kvm: one by its tag, or the default,
+ * or none, with an error of its own. If the named one is not loaded the chooser is asked once more;
+ * then the open fails, and goes to no other. A chooser can ask vac before whether an instance is
+ * loaded and whether it is closed. There is one chooser at a time.
  * It may sleep, and be unloaded while it does: no call runs in it afterwards.
  *
  * fails when: it is asked and not heard (mutant chooser-is-not-heard), or not asked again (mutant

@@ -2,9 +2,9 @@
 /*
  * Claim: once an instance is closed no VM is made on it, by whichever file: its own device, /dev/kvm,
  * a file of either that was open before. VMs that are there run on and get vCPUs; the other
- * instance does not mind; opened again, it makes VMs again. Loaded again it is closed still. A tag
- * can be closed while nothing has it, with vac's file or parameter "closed". sysfs keeps the refusal
- * for tools.
+ * instance is not affected; opened again, it makes VMs again. Loaded again, it is still closed. A tag
+ * can be closed while no instance has it, with vac's file or parameter "closed". sysfs keeps the
+ * refusal for tools.
  *
  * fails when: closing is asked where a device is opened (mutant closing-is-asked-at-open), or nowhere
  * (mutant closed-makes-vms).
@@ -57,7 +57,7 @@ static void closed_is(const char *tags_)
 	ok(!strcmp(value, tags_), "closed are: %s (%s)", tags_, value);
 }
 
-/* Times that sysfs has it, 0 if it has not. */
+/* How many times sysfs says that it was refused, 0 if it has no such line. */
 static unsigned int refused(const char *who, const char *reason)
 {
 	FILE *f = fopen(VAC "/refused", "re");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim, on acts, since the emulated CPUs have no TSC ratio, no PMU, no Processor Trace:
+ * Claim, by what the code does, since the emulated CPUs have no TSC ratio, PMU and Processor Trace:
  *  - AMD: MSR_AMD64_TSC_RATIO is written whenever the ratio that is due differs from what the
  *    CPU has, whoever set it, and only then (hazard 10): the kernel's trace of MSR writes says so;
  *  - AMD: a guest of an instance that does not scale the TSC runs at 1.0, whatever ratio another's guest
@@ -108,7 +108,7 @@ static void switches(void)
 	for (t = 0; t < 2; t++)
 		need(sys_write(functions[t], TRACE "/set_ftrace_filter"), "%s is chosen",
 		     functions[t]);
-	/* What an instance hears has another name from 6.12 on; a line that matches nothing fails. */
+	/* The instance's callback has another name from 6.12 on; a line that matches nothing fails. */
 	hears = "kvm_arch_hardware_enable";
 	if (sys_write("kvm_arch_hardware_enable*\n", TRACE "/set_ftrace_filter")) {
 		hears = "kvm_arch_enable_virtualization_cpu";

@@ -4,12 +4,12 @@
  * boots that (hazards 1 and 3): virtualization is off on each CPU, and the crash kernel can start the
  * other CPU.
  *
- * The CPU that panics is looked at when nothing is left to do but the jump (/modules/before-jump.ko).
- * The other stops in an NMI. In the crash kernel it is started by INIT, which a CPU with GIF 0 does not
- * take: that it comes is how it is seen. EFER reaches the crash kernel as it was left. What an Intel CPU
- * does in a panic is looked at by panic-clears-every-vmcs.
+ * The CPU that panics is checked when nothing is left to do but the jump (/modules/before-jump.ko).
+ * The other stops in an NMI. The crash kernel starts it by INIT, which a CPU with GIF 0 does not
+ * take: so that it comes online shows that GIF is 1. EFER reaches the crash kernel as it was left.
+ * Intel CPUs in a panic are the subject of panic-clears-every-vmcs.
  *
- * CPU 0 panics, since the INIT of another kernel would reset the machine if it was sent to that.
+ * CPU 0 panics, since an INIT that another kernel sends to CPU 0 would reset the machine.
  *
  * machine: --panics --second-kernel msr,control-registers --append crashkernel=192M --time 240
  *

@@ -5,8 +5,8 @@
  * CPU still holds would be written back into the memory of the crash kernel.
  *
  * Eight VMCSs are launched and active, two of each instance on each CPU. /modules/crash-path.ko
- * looks at each before and after, on its CPU, by the error of a VMRESUME: launched is what it must
- * see before, clear after.
+ * checks each before and after, on its CPU, by the error of a VMRESUME: it must be launched before,
+ * clear after.
  *
  * fails when: nobody's VMCSs are cleared, or only those of the first instance, or VMX stays on
  * (mutants emergency-clears-nothing, emergency-clears-one, emergency-leaves-vmx-on).
@@ -27,7 +27,7 @@
 
 #define PARAMETERS "/sys/module/crash_path/parameters"
 
-/* Each of the numbers of a parameter. */
+/* Every number in a parameter. */
 static int numbers(const char *name, int number[ACTIVE_MAX])
 {
 	char text[200] = "", *at = text;
@@ -68,7 +68,7 @@ int main(void)
 	need(mod_insert("emergency", ""), "the emergency path runs on each CPU");
 	need(sys_write("1", PARAMETERS "/look"), "they can be looked at again");
 	is(&a, 0, CLEAR, "after");
-	/* The look left VMX on: what there is can end. */
+	/* The check left VMX on, so that the VMs can end. */
 	active_end(&a);
 	ok_virt(0, "when the VMs are gone");
 	ok_errno(mod_remove("emergency"), "the module leaves");

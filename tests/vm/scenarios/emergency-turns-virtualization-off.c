@@ -2,8 +2,8 @@
 /*
  * Claim: what the kernel runs on each CPU on its way into a crash kernel or an emergency reboot
  * switches virtualization off there, with VMs of two instances alive (hazard 3). On AMD the
- * kernel does that itself, without asking KVM: neither vac nor an instance may stand in its
- * way. On Intel it asks vac, which asks each instance first. EFER.SVME and VM_HSAVE_PA, or
+ * kernel does that itself, without calling KVM: neither vac nor an instance may prevent it.
+ * On Intel it calls vac, which calls each instance first. EFER.SVME and VM_HSAVE_PA, or
  * CR4.VMXE, are read from each CPU afterwards. Nobody may enter a guest then, so the VMs are
  * ones whose vCPUs do not run; on Intel, where a vCPU could not even be destroyed any more, they
  * have none (crash-path-clears-every-vmcs is about those).

@@ -5,7 +5,7 @@
  * working, runs. Where INVVPID fails on one CPU while VMs run, no VPID that was given back is handed
  * out: vCPUs run untagged, without an error, until a flush succeeds on all CPUs (hazards 1 and 6).
  *
- * On a vac with 8 VPIDs that executes either with an operand which is no type (vac-few-vpids).
+ * On a vac with 8 VPIDs that can execute either with an invalid type (vac-few-vpids).
  *
  * fails when: cpu_on() does not look at what a flush says (mutant flush-failure-at-vmxon), or
  * vac_vmx_vpid_alloc() does not (mutant flush-failure-at-alloc).
@@ -68,7 +68,7 @@ static void flushes_fail_later(void)
 {
 	struct work *a, *b, *more;
 
-	/* Whoever holds VMX on. */
+	/* The VM that keeps VMX on. */
 	b = start("b", FEW - NEW);
 	a = start("a", NEW);
 	ok_is(instance_number("a", "vpids"), NEW, "a holds all that were left");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: a new generation of ASIDs begins with a flush even if the VMRUN that was to do it fails, which
- * anybody who may open the device can bring about (hazard 7). The flush is owed by the CPU: whoever's
- * VMRUN succeeds first does it, of the instance that failed or of another. Tried with a and b in both
- * roles, whose KVM keeps such a flush in mind on its own account or does not (6.12), and with two
- * instances of one release. The emulator's TLB has no tags, so this looks at what vac gave out.
+ * anybody who may open the device can cause (hazard 7). The flush stays pending on the CPU: the first
+ * VMRUN that succeeds does it, of the instance that failed or of another. Tried with a and b in both
+ * roles, of which a KVM may remember such a flush itself or not (6.12), and with two instances of
+ * one release. The emulator's TLB has no tags, so this looks at what vac gave out.
  *
  * fails when: instances do not tell of the failure (naive a-failure-is-not-told), or vac does nothing
  * about it (mutant flush-is-forgotten).
@@ -139,7 +139,7 @@ static void roles(const char *failing, const char *other)
 	vm_destroy(vm[1]);
 	vm_destroy(vm[0]);
 
-	/* The one that failed may be the first to succeed. */
+	/* The vCPU that failed may be the first to succeed. */
 	v[0] = vcpu_of(failing, &vm[0]);
 	v[1] = vcpu_of(other, &vm[1]);
 	forget();

@@ -108,7 +108,7 @@ static long long grown_by(const struct measure *m)
 	return strcmp(m->name, "MemAvailable") ? more : -more;
 }
 
-/* What is too much already need not go on. */
+/* If it is too much already, the rest is left out. */
 static bool too_much(void)
 {
 	unsigned int i;

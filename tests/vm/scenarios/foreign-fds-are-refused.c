@@ -2,8 +2,8 @@
 /*
  * Claim: wherever KVM takes a file descriptor, one of another instance is refused just as one
  * of /dev/null is (hazard 22): SEV mirror and migration, the kvm-vfio device, irqfd. And
- * wherever it can tell, one of its own is treated otherwise, so the check is a check. SEV is
- * AMD's: on Intel those two take no file at all.
+ * wherever KVM tells them apart, one of its own gets another answer, so the test would notice. SEV
+ * is AMD's: on Intel those two take no file at all.
  *
  * fails when: both sides are one KVM: with stock kvm on both sides the SEV mirror and
  * migration of "the other's" VM are answered differently (AMD). When what is given as the

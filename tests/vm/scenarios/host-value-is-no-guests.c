@@ -2,8 +2,8 @@
 /*
  * Claim: the host's EFER that an instance gets from vac when it is loaded is the host's, also while the
  * guest's value of another instance is in the MSR of this CPU (hazard 9). The module guest-in-efer puts
- * one there, as a VMX instance does where EFER is not switched with the VMCS, and asks. That an
- * instance takes its value from there is the rule host-efer.
+ * one there, as a VMX instance does where EFER is not switched with the VMCS, and asks. The rule
+ * host-efer has an instance take its value from vac.
  *
  * fails when: vac reads the MSR (mutant host-value-is-read).
  *

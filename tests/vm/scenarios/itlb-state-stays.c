@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: what sysfs says of iTLB multihit is not what the last instance to load or to be set says
+ * Claim: what sysfs says of iTLB multihit does not depend on which instance was loaded or set last
  * (hazard 13): it is the same whatever each of them does about it, as long as VMX stays on or off. Each
- * has its own nx_huge_pages, set when it is loaded or later. The stock KVM changes what sysfs says:
- * so the CPU has the flaw.
+ * has its own nx_huge_pages, set when it is loaded or later. The stock KVM changes what sysfs says,
+ * which shows that the CPU has the flaw.
  *
  * fails when: an instance is built without the rule itlb-own-state (naive one-itlb-state-for-all).
  *

@@ -4,12 +4,12 @@
  * two instances running on each CPU and user space going on until it is stopped, enters a second
  * kernel with virtualization off on every CPU, and that boots (hazard 1).
  *
- * It is looked at where it can be seen as it was left. Before: /modules/before-jump.ko reads
+ * It is checked where the state is still as it was left. Before: /modules/before-jump.ko reads
  * EFER.SVME and CR4.VMXE of each CPU when that stops, and of the one that jumps when nothing is left
  * to do but the jump. After: EFER reaches the second kernel as the first left it, and is read there, on
  * the CPU that jumped. The other stays stopped: QEMU loses interrupts between two CPUs of a second
- * kernel more often than of a first. On Intel it is the way there that tells: the jump clears CR4.VMXE,
- * which faults in VMX operation, so a CPU that was left there never enters the second kernel.
+ * kernel more often than of a first. On Intel the jump itself is the check: it clears CR4.VMXE, which
+ * faults in VMX operation, so a CPU with VMX on never enters the second kernel.
  *
  * machine: --second-kernel msr,control-registers --time 240
  *

@@ -2,7 +2,7 @@
 /*
  * Claim: what sysfs says of L1TF is the same before, during and after instances come and go, in
  * any order, with guests and without, whatever each of them does about it (hazard 13): each has its
- * own vmentry_l1d_flush, set when it is loaded or later, and only its own VM entries go by it
+ * own vmentry_l1d_flush, set when it is loaded or later, which only its own VM entries follow
  * (l1d_flush in its statistics). The stock KVM changes what sysfs says: so the CPU has the flaw.
  *
  * fails when: both instances are built without the rule l1tf-own-state (naive

@@ -4,8 +4,8 @@
  * one line that names it and the way out (hazard 25). With allow_unmitigated=1 it loads, says so
  * once, and /sys/kernel/vac shows what it lacks; an instance that lacks nothing shows "none".
  *
- * In this folder kvm-a.ko is the newest KVM without what fills the return stack buffer after a VM
- * exit (tests/vm/lose-half).
+ * In this folder kvm-a.ko is the newest KVM without the code that fills the return stack buffer
+ * after a VM exit (tests/vm/lose-half).
  *
  * fails when: it is built without that patch (it loads, and shows "none").
  *

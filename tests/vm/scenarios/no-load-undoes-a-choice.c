@@ -2,8 +2,8 @@
 /*
  * Claim: until somebody has written a default, it is the instance whose device was there first, also
  * when two are loaded at once. What was written, a tag or "none", holds as long as vac is loaded: no
- * load of another instance makes that one the default, not after a rollback, and not when all are
- * gone meanwhile; the chosen one is the default again when it is loaded again.
+ * load of another instance makes that one the default, not after a rollback, and not when all were
+ * unloaded meanwhile; the chosen one is the default again when it is loaded again.
  *
  * The module kvm-half is admitted and has no device: an instance in the middle of its load.
  *
@@ -79,7 +79,7 @@ static void nobody_has_written(void)
 	need(mod_remove("kvm-half"), "the instance without a device unloads");
 }
 
-/* From here on somebody has. b is loaded. */
+/* From here on a default has been written. b is loaded. */
 static void rollback(void)
 {
 	load("a");

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: once a reboot, halt, power off or kexec is on its way nobody switches virtualization on
- * again (hazards 1 and 2). /modules/going-down.ko says to the kernel what a reboot says, runs what
- * a reboot runs, and then user space goes on, with all the time to try it:
+ * again (hazards 1 and 2). /modules/going-down.ko sets system_state and runs the hooks as a reboot
+ * does, and then user space goes on, with all the time to try it:
  *
  *  - from the moment on at which system_state says so KVM_CREATE_VM ends in EBUSY, as on a stock
  *    6.12. Until vac's hook guests go on, also on a CPU that comes online;
  *  - the hook switches virtualization off on each CPU under the running vCPUs of both instances,
- *    which were told before: nobody takes the fault of an instruction for a bug;
+ *    which were told before: no instance takes the fault of an instruction for a bug;
  *  - afterwards no VM and no CPU that comes online switches it on, with users and without; the CPU
- *    itself comes.
+ *    itself comes online.
  *
  * Afterwards the guests' VMs can end, all can be unloaded, and a vac that is loaded then works.
  *

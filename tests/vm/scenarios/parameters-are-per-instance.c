@@ -3,8 +3,8 @@
  * Claim: EPT, VPID and unrestricted guests are switched for each instance on its own, whatever
  * the other one beside it has, and two instances with different settings run guests at once.
  *
- * /sys/module/kvm_<tag>/parameters says what an instance has; that it does so is read from the
- * hardware: the VPID in the VMCS that is current on the instance's CPU, the counts of EPT
+ * /sys/module/kvm_<tag>/parameters shows the setting of an instance; that it takes effect is read
+ * from the hardware: the VPID in the VMCS that is current on the instance's CPU, the counts of EPT
  * violations and of intercepted page faults among its exits, and, for a guest in real mode,
  * HLT: where such a guest runs in virtual-8086 mode it is not allowed and exits as an exception.
  *

@@ -91,7 +91,7 @@ static void samples_of(const char *tag)
 		diag("  %s", work_why());
 		return;
 	}
-	/* Not a wait for an event: sampling goes on until enough was seen, 30 s at most. */
+	/* Sampling goes on until there are enough samples, 30 s at most. */
 	for (i = 0; i < 300 && guest < SAMPLES; i++) {
 		usleep(100000);
 		count(&guest, &with_ip, &host);

@@ -94,7 +94,7 @@ static void *sleep_in_guest(void *arg)
 	return NULL;
 }
 
-/* It sleeps in KVM. We run on its CPU, so it has left it. */
+/* It sleeps in KVM, and has left its CPU, since this program runs there. */
 static bool blocks(const struct one *one)
 {
 	char stat[200], *state;
@@ -182,7 +182,7 @@ static void post(int t, int vcpu)
 	     "an interrupt is posted");
 }
 
-/* Raises the vector on `cpu`; how many wake who must not, or do not who must? */
+/* Raises the vector on `cpu`; how many vCPUs wake that must not, or do not wake that must? */
 static int raise_once(int cpu, int t, int vcpu)
 {
 	long long before[2][VCPUS] = { 0 }, came = vectors(cpu);

@@ -5,13 +5,13 @@
  * A CPU that goes offline and comes back has it set again.
  *
  * The emulated CPU lacks the feature and ignores the MSR. So the instances a and b are built with
- * tests/vm/reduce-speculation.cocci, which takes the feature for there, and this looks at the
- * kernel's trace of MSR accesses: whoever changes the bit reads the MSR first, and has to write it
- * to set the bit. Reading it always gives 0, so to clear it may need no write.
+ * tests/vm/reduce-speculation.cocci, which assumes the feature, and this looks at the kernel's
+ * trace of MSR accesses: whoever changes the bit reads the MSR first, and has to write it to set
+ * the bit. Reading it always gives 0, so to clear the bit may need no write.
  *
  * modules: posted
  *
- * fails when: each instance counts its own VMs and believes its own notes (naive
+ * fails when: each instance counts its own VMs and keeps its own flags (naive
  * own-speculation-switch), or the last VM of an instance clears the bit (mutant
  * last-of-one-clears-all), or a CPU that comes back is taken for set (mutant
  * reduced-before-offline).

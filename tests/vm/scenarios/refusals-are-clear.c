@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Claim: what cannot work is refused with the right error number and one line in the kernel
- * log that names the cause: an instance without vac, with a wrong vac interface, with a word for
- * a tag that is none, a second time; vac beside stock KVM, stock KVM beside vac.
+ * log that names the cause: an instance without vac, with a wrong vac interface, with a word that
+ * is no tag, with a tag that is taken; vac beside stock KVM, stock KVM beside vac.
  *
  * /modules/kvm-foreign.ko asks for admission in ways that vac must refuse.
  *
@@ -82,7 +82,7 @@ static void beside_stock(void)
 	ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
 }
 
-/* Whichever of the two modules it is that finds out. */
+/* Either of the two modules may be the one that notices. */
 static void stock_beside_vac(const char *when)
 {
 	int r;

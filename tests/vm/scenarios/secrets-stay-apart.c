@@ -13,8 +13,8 @@
  * and nobody returns to user space in between: there a stale user-return MSR would show. The
  * second is repeated with different TSC rates where the machine can scale (hazard 10).
  *
- * The emulator has no tagged TLB and predicts no branch: those two are seen in what vac did,
- * its counts in debugfs vac/cpus.
+ * The emulator has no tagged TLB and no branch prediction: those two are checked by vac's counts in
+ * debugfs vac/cpus.
  *
  * fails when: a guest's MSR is left in the host (mutant guest-msr-left-in-host), a write that is
  * due is skipped (stale-user-return-value), vac does not tell who was loaded before
@@ -68,7 +68,7 @@ static void *play(void *arg)
 			sem_post(p->others);
 	} while (p->last.kind == EV_SYNC);
 	p->host_bad = host_end();
-	/* If that was too early, the other does not wait for us. */
+	/* If this guest ended too early, the other one must not wait for it. */
 	for (i = 0; p->others && i < TURNS; i++)
 		sem_post(p->others);
 	return NULL;
@@ -169,7 +169,7 @@ static void by_halting(const char *how, int scale)
 	other[0] = changes();
 	play_both(p, how);
 	other[1] = changes();
-	/* Most halts find their interrupt there already and do not schedule. */
+	/* In most halts the interrupt is pending already and the vCPU does not schedule. */
 	ok(other[1] - other[0] >= HALTS / 30, "vac saw %lld changes to somebody else",
 	   other[1] - other[0]);
 }

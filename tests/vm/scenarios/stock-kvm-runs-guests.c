@@ -29,7 +29,7 @@ int main(void)
 			if (!ok(!payload_run("/dev/kvm", p, vcpus, 60), "%s, %d vCPU",
 				p->name, vcpus))
 				diag("  %s", work_why());
-	/* From 6.12 on it stays on until the module goes. */
+	/* From 6.12 on it stays on until the module is unloaded. */
 	if (!sys_there("/sys/module/kvm/parameters/enable_virt_at_load"))
 		ok_is(cpu_virt(0), 0, "virtualization is off on CPU 0 after the last VM");
 	ok_errno(mod_remove_within(stock_module(), 5), "%s unloads", stock_module());

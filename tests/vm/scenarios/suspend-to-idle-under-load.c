@@ -54,7 +54,7 @@ int main(void)
 	int t, times;
 
 	load_two();
-	/* One second is enough; an older kernel may not have the knob. */
+	/* One second is enough; an older kernel may not have this parameter. */
 	sys_write("1", "/sys/module/suspend/parameters/pm_test_delay");
 	for (t = 0; t < 2; t++)
 		need(work_start(&w[t], device_of(tags[t]), payload_find("mix"), 2, 0, -1),

@@ -30,7 +30,7 @@
 static struct one {
 	struct smm *smm;
 	const char *tag;
-	int reach; /* what its firmware should */
+	int reach; /* what its firmware should reach */
 } vms[4];
 static int running;
 

@@ -6,13 +6,13 @@
  *
  * The secrets are those of secrets-stay-apart (payload guest_secrets), the host's are listed in
  * guest/host.h. The two take turns through user space, then in the kernel, where a vCPU halts.
- * Each move takes one vCPU, chosen by a number sequence, to the other CPU, in the middle of
- * KVM_RUN as it happens: so each CPU remembers a vCPU that is elsewhere now, or whose instance
- * runs somebody else (hazards 4, 6, 9, 16, 24).
+ * Each move takes one vCPU, chosen by a number sequence, to the other CPU, possibly in the middle
+ * of KVM_RUN: so each CPU remembers a vCPU that is elsewhere now, or whose instance runs another
+ * vCPU (hazards 4, 6, 9, 16, 24).
  *
  * fails when: vac numbers the vCPUs of each instance by itself (mutant numbers-of-each-instance), or
- * leaves a guest's TSC_AUX in the host (mutant guest-aux-left-in-host). A thread that had not the
- * MXCSR that the check expects was noticed, too.
+ * leaves a guest's TSC_AUX in the host (mutant guest-aux-left-in-host). A thread without the MXCSR
+ * that the check expects was noticed, too.
  *
  * only: intel
  * needs: 1 more instance
@@ -109,7 +109,7 @@ static void move(struct player *p)
 		p->moves++;
 	pthread_mutex_unlock(&p->still);
 	if (p->moves % 4 ==
-	    0) /* to user space and back, where the host's are looked at */
+	    0) /* to user space and back, where the host's values are checked */
 		pthread_kill(p->thread, SIGUSR1);
 }
 
@@ -123,7 +123,7 @@ struct mover {
 	pthread_t thread;
 };
 
-/* Moves one of the two whenever it got on since the last time. */
+/* Moves one of the two whenever it has made progress since the last move. */
 static void *move_them(void *arg)
 {
 	struct player *p = ((struct mover *)arg)->p;
@@ -141,7 +141,7 @@ static void *move_them(void *arg)
 	return NULL;
 }
 
-/* Comes, runs a guest and goes while the two play; how often. */
+/* Loads, runs a guest and unloads the third instance while the two run; how often. */
 static int reload_third(const struct player *p)
 {
 	int n = 0, err = 0;
@@ -161,7 +161,7 @@ static int reload_third(const struct player *p)
 	return n;
 }
 
-/* One that ended did so because something was wrong. */
+/* A thread that has ended found something wrong. */
 static bool enough(const struct player p[2])
 {
 	return p[0].ended || p[1].ended ||

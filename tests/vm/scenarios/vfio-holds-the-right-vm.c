@@ -2,8 +2,8 @@
 /*
  * Claim: VFIO holds a VM while a device of it is open, whichever instance it is of: the VM outlives
  * its file descriptors and its instance cannot be unloaded; other instances notice nothing
- * (hazard 21). With the device, in whatever order things are closed or a VMM is killed, it goes.
- * As long as vac-vfio.ko cannot be had a VM is not tied to a VFIO device, with one line that says so.
+ * (hazard 21). The VM goes with the device, in whatever order files are closed or a VMM is killed.
+ * While vac-vfio.ko cannot be loaded no VM is tied to a VFIO device, and one line says so.
  *
  * The device is /modules/vfio-device.ko: it does nothing, but it is VFIO itself that opens it and
  * looks KVM up by name.
@@ -82,7 +82,7 @@ static int file_add(const struct assigned *v)
 	return ioctl(v->bridge, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
 }
 
-/* All but that KVM knows of the group. */
+/* Everything except telling KVM of the group. */
 static int prepare(struct assigned *v, const char *tag)
 {
 	struct kvm_create_device create = { .type = KVM_DEV_TYPE_VFIO };

@@ -3,8 +3,8 @@
  * Claim: each VM has a number that no other VM ever had, of whichever instance, and a folder in
  * sysfs from its creation to its end that says whose it is, who made it, since when, and how many
  * vCPUs it has. The trace event of a vCPU switch carries the numbers of VM and instance, and
- * vac_vm_on_cpu() answers with them, in an interrupt that comes as it likes as well, while
- * instances come and go.
+ * vac_vm_on_cpu() answers with them, also in an interrupt at any time and while instances come
+ * and go.
  *
  * fails when: numbers begin again with each instance (mutant vm-numbers-of-each-instance), a
  * switch does not note the VM (mutant vm-not-noted), or a VM that is gone is still found (mutant
@@ -139,7 +139,7 @@ static void traced(void)
 	ok_is(wrong, 0, "each with the numbers of its VM and its instance");
 }
 
-/* A module asks in a timer's interrupt. Each of two that share CPU 0 must be seen as itself. */
+/* A module asks in a timer's interrupt. Two VMs that share CPU 0 must not be confused. */
 static void noted(void)
 {
 	const struct payload *p = payload_find("cpuid");

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: where VMX is on already for somebody else, on whichever CPU, vac does not load: it says so
- * in one line that names the CPU, and changes nothing, neither on that CPU nor on the other, nor in
- * what the kernel has once: the stock KVM finds all of it free. When the other comes after vac it is
- * the first VM that is refused, and no CPU keeps VMX on. When it is gone, guests run.
+ * Claim: where another hypervisor has VMX on already, on whichever CPU, vac does not load: it says
+ * so in one line that names the CPU, and changes nothing, neither on that CPU nor on the other, nor
+ * in what the kernel has once: the stock KVM finds all of it free. If the other is loaded after vac,
+ * the first VM is refused, and no CPU keeps VMX on. When it is unloaded, guests run.
  *
  * /modules/hold-vmx.ko is the other hypervisor. It holds VMX by VMXON with a region of its own, and
  * complains when VMX is not on any more at its end.
  *
- * fails when: the look at CR4 that vac takes before it loads, or the one before VMXON, sees nothing
+ * fails when: vac's check of CR4 at load, or the one before VMXON, sees nothing
  * (mutants vmx-in-use-is-overlooked, vmx-in-use-is-taken-over).
  *
  * only: intel

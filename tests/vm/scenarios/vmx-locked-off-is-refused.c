@@ -2,13 +2,13 @@
 /*
  * Claim: where the firmware has locked VMX off vac does not load, says so in one line with the MSR's
  * value, and leaves nothing: no device, no sysfs, CR4 and IA32_FEAT_CTL of each CPU as they were. Where
- * the kernel offers VMX all the same, as under tboot with VMX enabled inside SMX alone, vac goes by
- * that: the module pose-as-measured makes the kernel say so.
+ * the kernel offers VMX all the same, as under tboot with VMX enabled inside SMX alone, vac loads:
+ * the module pose-as-measured makes the kernel offer it.
  *
  * machine: --locked-off
  *
- * fails when: the firmware does not lock it off (no --locked-off): vac loads; and when vac takes no
- * look at the MSR (mutant vmx-locked-off-is-not-told), or goes by it against the kernel (mutant
+ * fails when: the firmware does not lock it off (no --locked-off): vac loads; and when vac does not
+ * read the MSR (mutant vmx-locked-off-is-not-told), or trusts it more than the kernel (mutant
  * feature-control-overrules-the-kernel).
  *
  * only: intel

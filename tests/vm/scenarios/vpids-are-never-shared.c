@@ -4,7 +4,7 @@
  * the VMCS that is current on each CPU says at every sample. Where the VPIDs do not suffice the
  * vCPUs that got none run untagged, without an error; one that was given back is handed out
  * again only after every CPU flushed what it tagged; and an instance without VMs holds none. What
- * EPT left in the TLB is flushed once on each CPU when VMX comes on, for whomever, and by vac not
+ * EPT left in the TLB is flushed once on each CPU when VMX comes on, for all instances, and not
  * again with the first VM of the other instance, whose own such flush a rule takes out.
  *
  * The second half is on a vac with 8 VPIDs (vac-few-vpids). The emulator's TLB forgets more
@@ -87,7 +87,7 @@ static void look_at_all(int untagged, const char *when)
 	n_seen = samples = changed = 0;
 	for (i = 0; i < SAMPLES && n_seen < VCPUS; i++) {
 		sample();
-		usleep(500); /* somebody else's turn on this CPU */
+		usleep(500); /* lets others run on this CPU */
 	}
 	for (i = 0; i < n_seen; i++) {
 		zero += !seen[i].vpid;
