@@ -7,7 +7,7 @@ FROM ?= newest
 MACHINE ?= both
 export MACHINE
 
-# One shell word, whatever is in it; and words as the shell reads them, each an option.
+# quote: one shell word, whatever is in it. with_patches: each shell word becomes a --patch option.
 quote = '$(subst ','\'',$(1))'
 with_patches = set --; for patch in $(PATCHES); do set -- "$$@" --patch "$$patch"; done
 
@@ -69,7 +69,7 @@ check: ## the quick checks of the sources, in seconds
 bench: setup ## instructions per exit, stock against instance; seconds to an installed one
 	@tests/bench/run
 
-# A kernel that was asked for; without one, all that have headers here.
+# --kernel if KVER was set; without it, all kernels that have headers here.
 only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
 
 install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]

@@ -5,9 +5,9 @@
  * Every online CPU has virtualization on exactly while some instance has a
  * VM. vac holds the only hotplug, suspend and reboot hooks. On the way up it
  * switches the CPU on and then tells each instance that has VMs; on the way
- * down the other way round. cpu_enable() and cpu_disable() concern their instance
- * only: its first VM must not disturb a CPU on which another instance's vCPU is
- * loaded, so all that is shared is done here, once.
+ * down the other way round. cpu_enable() and cpu_disable() do only what concerns
+ * their instance: its first VM must not disturb a CPU on which another instance's
+ * vCPU is loaded, so all that is shared is done here, once.
  *
  * All per-CPU steps are idempotent. That is what makes suspend safe: it may
  * find a kernel thread preempted in the middle of vac_virt_get() or _put(),
@@ -44,10 +44,10 @@ static bool going_down(void)
 }
 
 /*
- * On the CPU, interrupts off. Nothing else switches a CPU on, so the check here covers a VM, a CPU
- * that comes online and a resume. It is of "off_for_good" and not of system_state: until
- * shut_down() instances rely on it that their instructions do not fault, so a CPU that comes online
- * meanwhile must have virtualization on.
+ * On the CPU, interrupts off, as all down to instance_off(). Nothing else switches a CPU on, so the
+ * check here covers a VM, a CPU that comes online and a resume. It is of "off_for_good" and not of
+ * system_state: until shut_down() instances rely on their instructions not to fault, so a CPU that
+ * comes online meanwhile must have virtualization on.
  */
 static int cpu_on(void)
 {

@@ -120,7 +120,7 @@ class Patch:
         return {name: content for name, content in result.items() if content is not None}
 
     def _changes(self, files, manifest):
-        """What the diff does to KVM's files; what is no part of a module is left out aloud."""
+        """The diff's changes to KVM's files; what is no part of a module is left out, reported."""
         changes, parts, kept = diff.read(self.content, self.name, manifest.in_tree), {}, []
         for one in changes:
             asides = {manifest.beside(name) for name in one.names()}
@@ -143,7 +143,7 @@ class Patch:
         return kept
 
     def _of_kvm(self, changes, files, manifest):
-        """Refuse what stays the target kernel's, and files that there are not."""
+        """Refuse changes to what stays the target kernel's, and to files that do not exist."""
         names = set(files)
         for one in changes:
             for name in one.names():
@@ -177,7 +177,7 @@ class Patch:
         return result | {name: None for name in touched if name not in after}
 
     def _refuse(self, report, changes, turn, touched, folder):
-        """Tell what is there already from what contradicts it, and keep patch's own words."""
+        """Report what is applied already, or else the conflict, with what patch(1) said."""
         with tempfile.TemporaryDirectory(prefix="rewrite.") as fresh:
             tree.fill(fresh, touched)
             if all(not _patch(fresh, part[::-1], "--reverse")[0]

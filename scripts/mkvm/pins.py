@@ -113,8 +113,8 @@ def _newest_first(release):
 def _source(shapes, path, unit, release):
     """(release, content of path) in which the unit has a shape that was looked at.
 
-    That of the same series first; among those that are at hand, the newest. What is not at hand
-    is fetched.
+    One of the same series is preferred, then the newest that is cached. If none is cached one is
+    fetched.
     """
     held = [folder for folder in (house.BUILD / "snapshot").glob("*/")
             if (folder / path).is_file()]

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rewrite"))
 
 from tap import ROOT, Tap, run  # noqa: E402, F401
 
-# Modules for the emulated machine are kernel C; the fixtures of the rules are nobody's style, and
-# what was released stays as it is.
+# Modules for the emulated machine are kernel C; the fixtures of the rules follow no style, and what
+# was released stays as it is.
 KERNEL = ("vac/", "kvm-core/glue/", "kvm-x86/glue/", "tests/vm/modules/",
           "tests/vm/selftest-module.c")
 FIXTURES = "tests/rules/"

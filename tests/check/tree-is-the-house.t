@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The top level holds what the layout knows, each file says its licence, and no file looks like
-# kernel source of somebody else.
+# The top level holds only what is listed here, each file says its licence, and no file looks like
+# kernel source from elsewhere.
 # It failed on a new folder at the top, on a file without SPDX line, on one with another licence,
 # and on a file that began with the copyright lines of the kernel's kvm_main.c.
 

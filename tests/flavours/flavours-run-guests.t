@@ -45,8 +45,8 @@ def run(*command, **environment):
 def kernels(asked):
     """{flavour: its newest kernel of the series of ASKED, or None}.
 
-    Of each flavour that the archive has of any series, but the plain one; only ASKED, where that
-    is of another flavour itself.
+    Of each flavour but the plain one that the archive has in any series; only ASKED, if that is of
+    such a flavour itself.
     """
     listed = [one for one in json.loads(run("scripts/sources", "list", "--json")[1])["kernels"]
               if one["headers"]]

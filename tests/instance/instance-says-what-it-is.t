@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Claim: a built instance says what it was made from, has every parameter of the stock modules under
-# its stock name and no other but allow_unmitigated, exports nothing, loads by name only, and passes the audit; the stock
-# module does not.
+# its stock name and no other but allow_unmitigated, exports nothing, loads by name only, and passes
+# the audit; the stock module does not.
 #
 # fails when: the rule fold leaves out a vendor's "nested" and the glue does not have it (the
 # parameters differ), or the rule drop-cpu-autoload is left out (an alias).

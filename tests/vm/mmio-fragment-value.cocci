@@ -2,7 +2,7 @@
 // rule: mmio-fragment-value
 // why: "KVM: x86: Use scratch field in MMIO fragment to hold small write values" (CVE-2026-31588), upstream in
 //   6.1.175 and 6.12.83: without it the second half of a write across two device pages may be read
-//   from the host's stack after the value is gone from there
+//   from a local variable of a function that has returned
 // files: include/linux/kvm_host.h arch/x86/kvm/x86.c   hits: 1 each
 // when: arch/x86/kvm/x86.c lacks object_is_on_stack
 // count: changes

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: posted-interrupt
-// why: where the CPU has no posted interrupts a blocked vCPU goes on its CPU's wakeup list as if it
-//   had, and an interrupt counts as posted for the one whose number the parameter posted_for holds
+// why: although the CPU has no posted interrupts, a blocked vCPU is put on its CPU's wakeup list,
+//   and an interrupt counts as posted for the vCPU whose number is in the parameter posted_for
 // files: arch/x86/kvm/vmx/posted_intr.c   hits: 4
 
 @knob@

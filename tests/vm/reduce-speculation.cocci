@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rule: reduce-speculation
-// why: the emulated CPU has no SRSO_BP_SPEC_REDUCE: an instance takes it for there. The MSR is written,
-//   and what is written is ignored
+// why: the emulated CPU has no SRSO_BP_SPEC_REDUCE: an instance assumes that it has it. The MSR is
+//   written, and the emulator ignores the value
 // when: arch/x86/kvm/svm/svm.c has srso_nr_vms
 // files: arch/x86/kvm/svm/svm.c   hits: 3
 

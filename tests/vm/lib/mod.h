@@ -14,8 +14,8 @@ int mod_references(const char *file); /* or -errno */
 /* Removes, trying again while it is busy: references may be dropped by delayed work. */
 int mod_remove_within(const char *file, int seconds);
 /*
- * What stock KVM, and a module of ours, needs from the stock image, and what spares the AMD
- * machine (hold-preempt-notifiers); absent ones are left out.
+ * What stock KVM and the instances need of other modules, what cpu.h needs, and on the AMD machine
+ * hold-preempt-notifiers, against a fault of its emulator; absent ones are left out.
  */
 int mod_insert_needed(void);
 
