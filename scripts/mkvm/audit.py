@@ -7,8 +7,7 @@ from . import digest, disassembly, elf, gate, house
 from .failure import NotFound, Refused
 from .known import LOOKED_AT, STATE, Known
 
-# The kernel's lists of places that it patches: a variable that is used only there is a switch that
-# is read.
+# The kernel's lists of places that it patches: a reference from one is the read of a switch.
 SWITCHES = ("__jump_table", ".static_call_sites", "__mcount_loc")
 # What code must not do with data of a class.
 FORBIDDEN = {"read": {"writes", "takes"}, "given": {"writes"}, "code": {"writes"}}
