@@ -18,6 +18,9 @@
  *	V verdict, always last: "exit N", "signal N", "time", "stuck what" or "setup what"
  *	C like O, from the kernel after a panic (modules/crash-path.c), with sequences of its own
  *
+ * An initramfs without a scenario is that of a machine to be saved (machine_intel.py): when the
+ * machine goes on, the scenario and its files are on the disk. It reports from then on.
+ *
  * Everything happens in one poll() loop, so a heartbeat means that user space gets the CPU.
  */
 #define _GNU_SOURCE
@@ -33,6 +36,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
@@ -50,6 +55,25 @@
 #define KMEMLEAK    "/sys/kernel/debug/kmemleak"
 #define LEAK_MS	    6000 /* kmemleak: MSECS_MIN_AGE is 5000 */
 #define REAP_MS	    5000
+
+/* Where a machine with Bochs asks to be saved (tests/vm/bochs), and its disk. */
+#define END_PORT    0x8900
+#define END_SAVED   'M'
+#define ATA_DATA    0x1f0
+#define ATA_COUNT   0x1f2
+#define ATA_LBA_0   0x1f3
+#define ATA_LBA_1   0x1f4
+#define ATA_LBA_2   0x1f5
+#define ATA_DRIVE   0x1f6
+#define ATA_COMMAND 0x1f7
+#define ATA_STATUS  0x1f7
+#define ATA_CONTROL 0x3f6
+#define ATA_QUIET   0x02
+#define ATA_BUSY    0x80
+#define ATA_REQUEST 0x08
+#define ATA_ERROR   0x21 /* or a drive fault */
+#define ATA_READ    0x20
+#define SECTOR	    512
 
 struct stream {
 	int fd;
@@ -205,6 +229,107 @@ static void open_report(void)
 	mode.c_cflag |= CLOCAL;
 	if (tcsetattr(report_fd, TCSANOW, &mode))
 		give_up("%s: %s", REPORT_PORT, strerror(errno));
+}
+
+/* Programmed I/O, as in boot/load.c: the kernel has no driver for this disk. */
+static void *read_some(char *to, uint32_t sector, uint32_t count)
+{
+	outb(count, ATA_COUNT); /* 0 means 256 */
+	outb(sector, ATA_LBA_0);
+	outb(sector >> 8, ATA_LBA_1);
+	outb(sector >> 16, ATA_LBA_2);
+	outb(0xe0 | sector >> 24, ATA_DRIVE);
+	outb(ATA_READ, ATA_COMMAND);
+	for (; count--; to += SECTOR) {
+		uint8_t status;
+
+		do {
+			status = inb(ATA_STATUS);
+			if (status & ATA_ERROR && !(status & ATA_BUSY))
+				give_up("reading the disk from sector %u: status %#x",
+					sector, status);
+		} while (status & ATA_BUSY || !(status & ATA_REQUEST));
+		insw(ATA_DATA, to, SECTOR / 2);
+	}
+	return to;
+}
+
+static unsigned long hex(const char *digits)
+{
+	char text[9];
+
+	memcpy(text, digits, 8);
+	text[8] = '\0';
+	return strtoul(text, NULL, 16);
+}
+
+static void unpack_one(const char *name, mode_t mode, const char *data, size_t size)
+{
+	char target[4096];
+	int fd;
+
+	if (S_ISCHR(mode) || !strcmp(name, "init"))
+		return; /* devtmpfs has the one, and this is the other */
+	if (S_ISDIR(mode)) {
+		if (mkdir(name, mode & 07777) && errno != EEXIST)
+			give_up("making %s: %s", name, strerror(errno));
+	} else if (S_ISLNK(mode)) {
+		snprintf(target, sizeof(target), "%.*s", (int)size, data);
+		if (symlink(target, name))
+			give_up("making %s: %s", name, strerror(errno));
+	} else {
+		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode & 07777);
+		if (fd < 0)
+			give_up("making %s: %s", name, strerror(errno));
+		write_all(fd, data, size);
+		close(fd);
+	}
+}
+
+/*
+ * Here the host saves the machine. It goes on from here any number of times, each time with
+ * another archive on the disk: its size as text in one sector, then what is the initramfs
+ * of a machine that boots (boot/initramfs.py).
+ */
+static void wait_for_scenario(void)
+{
+	char first[SECTOR], *archive, *at;
+	size_t size, sectors;
+
+	if (iopl(3))
+		give_up("iopl: %s", strerror(errno));
+	outb(ATA_QUIET, ATA_CONTROL);
+	outb(END_SAVED, END_PORT);
+
+	read_some(first, 0, 1);
+	first[SECTOR - 1] = '\0';
+	if (sscanf(first, "archive %zu", &size) != 1)
+		give_up("this machine was not saved, or has no archive on its disk");
+	sectors = (size + SECTOR - 1) / SECTOR;
+	archive = mmap(NULL, sectors * SECTOR, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (archive == MAP_FAILED)
+		give_up("an archive of %zu bytes: %s", size, strerror(errno));
+	at = archive;
+	for (size_t i = 0; i < sectors; i += 256)
+		at = read_some(at, 1 + i, sectors - i < 256 ? sectors - i : 256);
+	iopl(0);
+
+	umask(0);
+	for (at = archive;;) {
+		mode_t mode = hex(at + 14);
+		size_t length = hex(at + 54), name_size = hex(at + 94);
+		char *name = at + 110, *data = at + ((110 + name_size + 3) & ~3UL);
+
+		if (memcmp(at, "070701", 6))
+			give_up("the archive is damaged at %zu", (size_t)(at - archive));
+		if (!strcmp(name, "TRAILER!!!"))
+			break;
+		unpack_one(name, mode, data, length);
+		at = data + ((length + 3) & ~3UL);
+	}
+	munmap(archive, sectors * SECTOR);
+	umask(022);
 }
 
 /* "level,sequence,microseconds,flags;text\n KEY=value..." */
@@ -478,12 +603,14 @@ int main(void)
 	size_t size;
 	pid_t pid;
 
-	init_started_us = uptime_us();
 	umask(022);
 	mount_one("proc", "/proc");
 	mount_one("sysfs", "/sys");
 	mount_one("devtmpfs", "/dev");
 	open_report();
+	if (access("/scenario", F_OK))
+		wait_for_scenario();
+	init_started_us = uptime_us();
 	send('B', "%ld", uptime_ms());
 	mount_one("debugfs", "/sys/kernel/debug");
 	mount_one("tracefs", "/sys/kernel/tracing");

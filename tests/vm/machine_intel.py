@@ -9,24 +9,35 @@ with the emulator's CPU time, too.
 All CPUs are emulated in one thread, and one that halts takes as long as one that works: a boot with
 two takes twice as long as with one, with four ten times. So scenarios here have one or two.
 
+A boot is a third of what most scenarios take, and the same for all with that kernel and as many
+CPUs. So the first machine of a kind is saved when its init runs (Machine.state()), and all go on
+from there; what differs between scenarios is read from the disk after that. The time of that boot
+is counted for none of them. They share what was random in it, such as the state of the kernel's
+random number generator.
+
 The Bochs that tests/vm/bochs built is preferred, as it is two to three times as fast; Debian's
 package works too, and is taken with BOCHS=package in the environment.
 """
 
 import contextlib
 import ctypes
+import fcntl
+import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build")
 sys.path.insert(0, os.path.join(HERE, "boot"))
 
 import disk  # noqa: E402
+from watch import OOPS, PANIC  # noqa: E402
 
 BUILT = os.path.join(BUILD, "bochs", "bochs")
 PACKAGED = os.environ.get("BOCHS") == "package" or not os.path.exists(BUILT)
@@ -81,6 +92,49 @@ def preload():
     return path
 
 
+class Unsaved(Exception):
+    """Why there is no saved machine."""
+
+
+def look_at_boot(console):
+    """Each machine that goes on from there reports the kernel log of the boot as its own; this is
+    for what is on the console only."""
+    with open(console, "a+", encoding="utf-8", errors="replace") as file:
+        file.seek(0)
+        for line in file:
+            if OOPS.search(line) or PANIC.search(line):
+                raise Unsaved(line.strip())
+
+
+def finish_state(state, memory):
+    """Let what Bochs saved in the directory STATE go on with another disk. Bochs ignores errors when
+    it writes, so check that the files are complete."""
+    for entry in os.scandir(state):
+        if "." not in entry.name and entry.name not in ("config", "logopts"):
+            with open(entry.path, "rb") as file:
+                if not file.read().endswith(b"\n}\n"):
+                    raise Unsaved(f"{entry.name} is not whole")
+    path = os.path.join(state, "memory.ram")
+    if os.path.getsize(path) != memory:
+        raise Unsaved("the memory is not whole")
+    subprocess.run(["fallocate", "--dig-holes", path], check=False)
+    os.unlink(os.path.join(state, "hard_drive.0.drive0.image"))
+    with open(os.path.join(state, "hard_drive"), "r+", encoding="ascii") as file:
+        text, hits = re.subn(r"\bimage = true\n", "image = false\n", file.read())
+        if hits != 1:
+            raise Unsaved(f"it has {hits} disks")
+        file.seek(0)
+        file.write(text)
+
+
+def remove_old(directory):
+    """Remove saved machines that were not used for a week."""
+    for entry in os.scandir(directory):
+        if re.fullmatch(r"state-[0-9a-f]{16}", entry.name) and \
+                entry.stat().st_mtime < time.time() - 7 * 86400:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def _die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
 
@@ -117,26 +171,96 @@ class Machine:
         command = [EMULATOR, "-q", "-f", "bochsrc"]
         return command + ["-rc", "debugger"] if PACKAGED else command
 
-    def start(self):
+    def config(self):
         boot = self.boot
-        self.remove_disk()
-        disk.write(self.path("disk"), boot.kernel, boot.initrd, boot.append, boot.memory << 20,
-                   os.path.join(BUILD, "vm"))
         config = CONFIG.format(
             cpus=boot.cpus, memory=boot.memory, share=SHARE, firmware=self.firmware(),
-            console=boot.console, report=boot.report,
+            console=os.path.basename(boot.console), report=os.path.basename(boot.report),
             display='rfb, options="timeout=0, hideIPS"' if PACKAGED else "nogui")
-        with open(self.path("bochsrc"), "w", encoding="utf-8") as file:
-            file.write((CONFIG_OF_PACKAGE if PACKAGED else "") + config)
-        with open(self.path("debugger"), "w", encoding="ascii") as file:
-            file.write("c\n")
+        return (CONFIG_OF_PACKAGE if PACKAGED else "") + config
+
+    def state(self):
+        """The directory of the saved machine that this one can go on from, made if there is none
+        yet, or None. Its name has a digest of all inputs."""
+        boot = self.boot
+        if PACKAGED or boot.locked_off or not boot.bare:
+            return None
+        said = [self.config(), boot.append, f"fixed seed: {boot.deterministic}"]
+        digest = hashlib.sha256("\0".join(said).encode())
+        for path in (EMULATOR, preload(), self.firmware(), f"{SHARE}/VGABIOS-lgpl-latest",
+                     boot.kernel, boot.bare, __file__, disk.__file__):
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(disk.loader(os.path.join(BUILD, "vm")))
+        path = os.path.join(BUILD, "vm", f"state-{digest.hexdigest()[:16]}")
+        with open(f"{path}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path):
+                try:
+                    remove_old(os.path.dirname(path))
+                    self.save_bare(path)
+                except Unsaved as reason:
+                    print(f"# not from a saved machine: {reason}", flush=True)
+                    return None
+            os.utime(path)
+        return path
+
+    def save_bare(self, path):
+        """Boot a machine like this, but with the bare initramfs, and have it saved as PATH."""
+        fresh, boot = f"{path}.new", types.SimpleNamespace(**vars(self.boot))
+        state = os.path.join(fresh, "state")
+        boot.initrd, boot.bare = boot.bare, None
+        boot.console = os.path.join(fresh, "console.log")
+        shutil.rmtree(fresh, ignore_errors=True)    # of one that was killed
+        os.makedirs(state)
+        try:
+            if shutil.disk_usage(fresh).free < (boot.memory + 256) << 20:
+                raise Unsaved(f"too little space for {boot.memory} MiB of memory")
+            maker = Machine(boot, fresh)
+            try:
+                maker.start(save_to=state)
+                while maker.poll() is None and maker.seconds() < boot.slow * self.BOOT_SECONDS:
+                    time.sleep(0.02)
+                status = maker.poll()
+            finally:
+                maker.stop()
+            look_at_boot(boot.console)
+            if status != 0:
+                raise Unsaved("init did not start" if status is None else
+                              f"the emulator ended with status {status}")
+            finish_state(state, boot.memory << 20)
+            os.rename(boot.console, os.path.join(state, "console.log"))     # for people to look at
+            os.rename(state, path)
+        finally:
+            shutil.rmtree(fresh)
+        print(f"# booted and saved a machine: {maker.used:.1f} s", flush=True)
+
+    def start(self, save_to=None):
+        """SAVE_TO: a directory where it is saved when it asks for that, and ends."""
+        boot = self.boot
+        self.remove_disk()
         environment = os.environ | {"LD_PRELOAD": preload()}
+        environment.pop("BOCHS_SAVE_TO", None)
+        if save_to:
+            environment["BOCHS_SAVE_TO"] = save_to
+        state = self.state()
+        if state:
+            disk.write_archive(self.path("disk"), boot.initrd)
+            command = [EMULATOR, "-q", "-r", state]
+        else:
+            disk.write(self.path("disk"), boot.kernel, boot.initrd, boot.append, boot.memory << 20,
+                       os.path.join(BUILD, "vm"))
+            with open(self.path("bochsrc"), "w", encoding="utf-8") as file:
+                file.write(self.config())
+            with open(self.path("debugger"), "w", encoding="ascii") as file:
+                file.write("c\n")
+            command = self.command()
         if boot.deterministic:
             environment["FIXED_SEED"] = "1"
         with open(self.path("emulator.log"), "wb") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
             self.process = subprocess.Popen(
-                self.command(), cwd=self.directory, env=environment, stdout=log, stderr=log,
+                command, cwd=self.directory, env=environment, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
         self.started = time.monotonic()
 

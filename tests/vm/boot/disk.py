@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import struct
 import subprocess
 
@@ -113,6 +114,15 @@ def pvh_entry(notes):
             return int.from_bytes(notes[:size], "little")
         notes = notes[size + 3 & ~3:]
     return None
+
+
+def write_archive(path, initrd):
+    """Write the disk PATH for a machine that was saved, from which init.c unpacks INITRD."""
+    with open(initrd, "rb") as source, open(path, "wb") as file:
+        file.write(f"archive {os.path.getsize(initrd)}\n".encode().ljust(SECTOR, b"\0"))
+        shutil.copyfileobj(source, file, 1 << 20)
+        # A seek takes as long as the share of the disk that it crosses: on a small one, long.
+        file.truncate(-(-max(file.tell(), 1 << 30) // CYLINDER) * CYLINDER)
 
 
 def write(path, kernel, initrd, command_line, memory, cache):
