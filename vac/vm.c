@@ -9,6 +9,7 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
