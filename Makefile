@@ -56,7 +56,7 @@ test-all: ## all claims on all machines, all mutants, all releases, flavours: ho
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 
-test-debug: ## in the making: scenarios on kernels with lockdep, KASAN, kmemleak; or ONLY=...
+test-debug: ## scenarios on kernels with lockdep, KASAN, kmemleak: hours; or ONLY=...
 	@scripts/setup debug
 	@tests/debug/run $(ONLY)
 
