@@ -107,8 +107,8 @@ def look_at_boot(console):
 
 
 def finish_state(state, memory):
-    """Let what Bochs saved in the directory STATE go on with another disk. Bochs ignores errors when
-    it writes, so check that the files are complete."""
+    """Let what Bochs saved in the directory STATE go on with another disk. Bochs ignores errors
+    when it writes, so check that the files are complete."""
     for entry in os.scandir(state):
         if "." not in entry.name and entry.name not in ("config", "logopts"):
             with open(entry.path, "rb") as file:
