@@ -30,7 +30,7 @@ check.none("the top level holds what the layout knows",
 check.none("each file says its licence in the first three lines",
            (f"{path}:1: no '{LICENCE}'; next: add it"
             for path in files() if not NO_LICENCE.search(path)
-            and not any(re.search(re.escape(LICENCE) + r"( \*/| -->)?\s*$", line)
+            and not any(re.search(re.escape(LICENCE) + r"( \*/| -->|\x22,)?\s*$", line)
                         for line in text(path).splitlines()[:3])))
 check.none("no file carries the copyright of the kernel's authors",
            (f"{path}:{number}: {line.strip()[:60]}; next: take it out, the tree holds what we wrote"

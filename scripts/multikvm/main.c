@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * multikvm - which KVMs this host has, which one new VMs get, and who runs on which.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "multikvm.h"
+
+static const struct command commands[] = {
+	{ "list", do_list, "[--names]", "instances: loaded, installed, the default" },
+	{ "ps", do_ps, "[TAG]", "VMs and where each of them runs (root)" },
+	{ "status", do_status, "", "vac, the default, what was refused" },
+	{ "use", do_use, "TAG", "new VMs go to this instance" },
+	{ "rollback", do_rollback, "", "new VMs go where they went before the last use" },
+	{ "load", do_load, "TAG", "load an installed instance" },
+	{ "unload", do_unload, "TAG", "unload an instance that has no VMs" },
+	{ "run", do_run, "TAG -- COMMAND...",
+	  "a command whose /dev/kvm is this instance" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const char exit_statuses[] =
+	"exit status: 0 done, 1 usage, 2 not found, 3 refused, 4 system\n";
+
+static void help(FILE *out)
+{
+	size_t i;
+
+	fputs("usage: multikvm [--json] COMMAND ...\n\n", out);
+	for (i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-8s %-18s %s\n", commands[i].name, commands[i].usage,
+			commands[i].help);
+	fprintf(out,
+		"\n--json, before or after the command, prints one JSON document.\n%s",
+		exit_statuses);
+}
+
+static const struct command *find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+enum status usage(const char *command)
+{
+	return fail(USAGE, "usage: multikvm %s %s\nnext: multikvm --help", command,
+		    find(command)->usage);
+}
+
+const char *only_tag(int argc, char **argv)
+{
+	if (argc != 2) {
+		usage(argv[0]);
+		return NULL;
+	}
+	if (is_tag(argv[1]))
+		return argv[1];
+	fail(USAGE, "'%s' is no tag: a letter, then up to 23 of a-z 0-9 _", argv[1]);
+	return NULL;
+}
+
+/* --json goes from the words up to "--", wherever it is; what comes after belongs to a command. */
+static int take_options(int argc, char **argv)
+{
+	int i, n = 0;
+
+	for (i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			as_json = true;
+			continue;
+		}
+		argv[n++] = argv[i];
+		if (!strcmp(argv[i], "--"))
+			break;
+	}
+	for (i++; i < argc; i++)
+		argv[n++] = argv[i];
+	argv[n] = NULL;
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	argc = take_options(argc, argv);
+	if (argc < 2) {
+		help(stderr);
+		return USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		help(stdout);
+		return DONE;
+	}
+	command = find(argv[1]);
+	if (!command)
+		return fail(USAGE, "there is no command %s\nnext: multikvm --help",
+			    argv[1]);
+	if (argc > 2 && !strcmp(argv[2], "--help")) {
+		printf("usage: multikvm %s %s\n  %s\n%s", command->name, command->usage,
+		       command->help, exit_statuses);
+		return DONE;
+	}
+	return command->run(argc - 1, argv + 1);
+}

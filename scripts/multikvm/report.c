@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * report.c - everything that the program prints, as text or as one JSON document.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "multikvm.h"
+
+bool as_json;
+
+/* Takes the value. A reader that has gone is no success. */
+static enum status print_json(const char *name, json_object *value)
+{
+	json_object *document = json_object_new_object();
+
+	json_object_object_add(document, name, value);
+	printf("%s\n",
+	       json_object_to_json_string_ext(
+		       document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					 JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(document);
+	return fflush(stdout) ? SYSTEM : DONE;
+}
+
+static void fail_as_json(enum status status, char *text)
+{
+	json_object *error = json_object_new_object(), *details = json_object_new_array();
+	char *line, *next = NULL;
+
+	line = strsep(&text, "\n");
+	json_object_object_add(error, "status", json_object_new_int(status));
+	json_object_object_add(error, "message", json_object_new_string(line));
+	while ((line = strsep(&text, "\n"))) {
+		if (!strncmp(line, "next: ", 6))
+			next = line + 6;
+		else
+			json_object_array_add(details, json_object_new_string(line));
+	}
+	json_object_object_add(error, "details", details);
+	json_object_object_add(error, "next", next ? json_object_new_string(next) : NULL);
+	print_json("error", error);
+}
+
+enum status fail(enum status status, const char *fmt, ...)
+{
+	char *text, *rest, *line;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return status;
+	if (as_json) {
+		fail_as_json(status, text);
+	} else {
+		rest = text;
+		fprintf(stderr, "multikvm: %s\n", strsep(&rest, "\n"));
+		while ((line = strsep(&rest, "\n")))
+			fprintf(stderr, "  %s\n", line);
+	}
+	free(text);
+	return status;
+}
+
+static const char *cell(json_object *value)
+{
+	if (!value)
+		return "-";
+	if (json_object_is_type(value, json_type_boolean))
+		return json_object_get_boolean(value) ? "yes" : "-";
+	return json_object_get_string(value);
+}
+
+enum status report_rows(const char *name, const struct column *columns, json_object *rows)
+{
+	struct libscols_table *table;
+	const struct column *column;
+	size_t i, n;
+
+	if (as_json)
+		return print_json(name, rows);
+	table = scols_new_table();
+	if (!table)
+		return fail(SYSTEM, "no memory");
+	for (column = columns; column->key; column++)
+		scols_table_new_column(table, column->title, 0,
+				       column->right ? SCOLS_FL_RIGHT : 0);
+	for (i = 0; i < json_object_array_length(rows); i++) {
+		json_object *row = json_object_array_get_idx(rows, i);
+		struct libscols_line *line = scols_table_new_line(table, NULL);
+
+		for (n = 0; line && columns[n].key; n++)
+			scols_line_set_data(
+				line, n,
+				cell(json_object_object_get(row, columns[n].key)));
+	}
+	scols_print_table(table);
+	scols_unref_table(table);
+	json_object_put(rows);
+	return fflush(stdout) ? SYSTEM : DONE;
+}
+
+static void print_member(const char *key, json_object *value)
+{
+	size_t i, n;
+
+	if (!json_object_is_type(value, json_type_array)) {
+		printf("%-10s %s\n", key, cell(value));
+		return;
+	}
+	n = json_object_array_length(value);
+	if (!n)
+		printf("%-10s -\n", key);
+	for (i = 0; i < n; i++)
+		printf("%-10s %s\n", i ? "" : key,
+		       cell(json_object_array_get_idx(value, i)));
+}
+
+enum status report_object(const char *name, json_object *object)
+{
+	if (as_json)
+		return print_json(name, object);
+	json_object_object_foreach(object, key, value) print_member(key, value);
+	json_object_put(object);
+	return fflush(stdout) ? SYSTEM : DONE;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (as_json)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+enum status report_done(json_object *object)
+{
+	if (as_json)
+		return print_json("done", object);
+	json_object_put(object);
+	return fflush(stdout) ? SYSTEM : DONE;
+}

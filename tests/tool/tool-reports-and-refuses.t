@@ -1,0 +1,224 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: multikvm reports what the host has, as text and as JSON that the schema knows; what it
+refuses has a stable exit status, one error of a known form, and changes nothing.
+
+The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
+
+fails when: choose() writes the history before the default, or does not take the default back when
+the history cannot be written; tag_of() takes every module named kvm-* for an instance; and when a
+member is not in the schema.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rewrite"))
+
+from tap import ROOT, Tap  # noqa: E402
+
+OUT = ROOT / "build/test/tool"
+TOOL = OUT / "multikvm"
+SCHEMA = json.loads((ROOT / "scripts/multikvm/multikvm.schema.json").read_text())
+
+
+class Host:
+    """A folder with the files of a host with vac and the instances a (default) and b."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        vac = "sys/kernel/vac/"
+        for name, text in {"version": "1.0", "vendor": "amd", "default": "a", "closed": "old",
+                           "users": "3", "chooser": "none",
+                           "refused": "1700000000 2 kvm_x unmitigated"}.items():
+            self.put(vac + name, text)
+        for tag, vms, snapshot in (("a", 0, "6.1.192-3"), ("b", 3, "6.1.170-3")):
+            for name, text in {"number": 1, "closed": 0, "vms": vms, "vcpus": 2 * vms,
+                               "references": vms, "snapshot": snapshot, "patches": "none",
+                               "unmitigated": "none"}.items():
+                self.put(f"{vac}instances/{tag}/{name}", text)
+        for number, pid in ((2, 71), (10, 72), (9, 73)):
+            for name, text in {"instance": "b", "pid": pid, "vcpus": 2, "since": 0}.items():
+                self.put(f"{vac}vms/{number}/{name}", text)
+        self.put("proc/71/comm", "qemu-system-x86")
+        self.put("proc/71/status", "Name:\tqemu\nUid:\t4242424\t0\t0\t0")
+        self.put("proc/71/cgroup", "0::/machine.slice/one.scope")
+        self.put(f"lib/modules/{os.uname().release}/modules.dep",
+                 "updates/dkms/vac.ko:\nupdates/dkms/kvm-b.ko: updates/dkms/vac.ko\n"
+                 "updates/dkms/kvm-c.ko.xz: updates/dkms/vac.ko.xz\n"
+                 "kernel/arch/x86/kvm/kvm-amd.ko: kernel/arch/x86/kvm/kvm.ko\n")
+        self.folder.joinpath("run/lock").mkdir(parents=True)
+        self.folder.joinpath("var/lib").mkdir(parents=True)
+
+    def path(self, name):
+        return self.folder / name
+
+    def put(self, name, text):
+        self.path(name).parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).write_text(f"{text}\n")
+
+    def default(self):
+        return self.path("sys/kernel/vac/default").read_text().strip()
+
+    def history(self):
+        path = self.path("var/lib/multi-kvm/history")
+        return [line.split()[1] for line in path.read_text().splitlines()] if path.exists() else []
+
+    def files(self):
+        return {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+
+    def run(self, *words):
+        done = subprocess.run([TOOL, *words], env=os.environ | {"MULTIKVM_ROOT": str(self.folder)},
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    def json(self, *words):
+        document = json.loads(self.run(*words, "--json")[1])
+        jsonschema.validate(document, SCHEMA)
+        return document
+
+
+class Tests(Tap):
+    def same(self, got, want, claim):
+        self.ok(got == want, claim, f"got  {got}", f"want {want}")
+
+
+LIST = """\
+TAG LOADED DEFAULT CLOSED VMS VCPUS KVM OF    PATCHES
+a   yes    yes     -        0     0 6.1.192-3 none
+b   yes    -       -        3     6 6.1.170-3 none
+c   -      -       -        -     - -         -
+"""
+STATUS = """\
+vac        1.0
+vendor     amd
+previous   -
+default    a
+loaded     a
+           b
+installed  b
+           c
+closed     old
+users      3
+chooser    none
+refused    1700000000 2 kvm_x unmitigated
+stock      -
+"""
+# What is typed, the exit status, and the whole error.
+REFUSED = (
+    ([], 1, None),
+    (["frob"], 1, "there is no command frob\n  next: multikvm --help"),
+    (["list", "x"], 1, "usage: multikvm list [--names]\n  next: multikvm --help"),
+    (["ps", "a", "b"], 1, "usage: multikvm ps [TAG]\n  next: multikvm --help"),
+    (["ps", "A"], 1, "'A' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["ps", "c"], 2, "c is not loaded\n  next: multikvm list"),
+    (["status", "x"], 1, "usage: multikvm status \n  next: multikvm --help"),
+    (["use"], 1, "usage: multikvm use TAG\n  next: multikvm --help"),
+    (["use", "a", "b"], 1, "usage: multikvm use TAG\n  next: multikvm --help"),
+    (["use", "../a"], 1, "'../a' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["use", "x" * 25], 1, f"'{'x' * 25}' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["use", "amd"], 2, "there is no kvm-amd for the running kernel\n  next: multikvm list"),
+    (["rollback", "a"], 1, "usage: multikvm rollback \n  next: multikvm --help"),
+    (["rollback"], 2, "there is nothing to roll back to: no other instance was the default\n"
+                      "  next: multikvm use TAG"),
+    (["load"], 1, "usage: multikvm load TAG\n  next: multikvm --help"),
+    (["load", "none"], 2, "there is no kvm-none for the running kernel\n  next: multikvm list"),
+    (["unload", "c"], 2, "c is not loaded\n  next: multikvm list"),
+    (["unload", "b"], 3, "b has 3 VMs, which stay where they are\n  of processes 71, 73, 72\n"
+                         "  next: multikvm ps b"),
+    (["run", "a"], 1, "usage: multikvm run TAG -- COMMAND...\n  next: multikvm --help"),
+    (["run", "a", "true"], 1, "usage: multikvm run TAG -- COMMAND...\n  next: multikvm --help"),
+    (["run", "no_such", "--", "true"], 2,
+     "no_such is not loaded: there is no /dev/kvm-no_such\n  next: sudo multikvm load no_such"),
+)
+
+
+def reports(tap, host):
+    tap.same(host.run("list"), (0, LIST, ""), "list: loaded and installed, the stock KVM not")
+    tap.same(host.run("list", "--names")[1], "a\nb\nc\n", "list --names: for completion")
+    tap.same(host.run("status"), (0, STATUS, ""), "status")
+    vms = host.json("ps")["vms"]
+    tap.same([(vm["vm"], vm["pid"], vm["command"], vm["user"], vm["cgroup"]) for vm in vms],
+             [(2, 71, "qemu-system-x86", "4242424", "/machine.slice/one.scope"),
+              (9, 73, None, None, None), (10, 72, None, None, None)],
+             "ps: VMs in the order of their numbers, with what is known of the process")
+    tap.same(host.json("ps", "a")["vms"], [], "ps TAG: its own only")
+    for words in (["list"], ["status"], ["ps"], ["frob"], ["use"]):
+        host.json(*words)
+    tap.ok(True, "each --json is a document of the schema")
+    tap.same(host.run("use", "--help")[0], 0, "each command has --help")
+
+
+def refusals(tap, host):
+    before = host.files()
+    for words, status, text in REFUSED:
+        got = host.run(*words)
+        want = (status, "", got[2] if text is None else f"multikvm: {text}\n")
+        tap.same(got, want, f"refused: {' '.join(words) or 'no command'}")
+        if text:
+            error = host.json(*words[:1], "--json", *words[1:])["error"]
+            tap.same((error["status"], error["message"]), (status, text.split("\n")[0]),
+                     "  and the same as JSON")
+    after = host.files()
+    after.pop(host.path("run/lock/multikvm"), None)
+    tap.same(after, before, "what was refused changed nothing")
+
+
+def choices(tap, host):
+    tap.same(host.run("use", "b")[:2], (0, "new VMs go to b\n"), "use b")
+    tap.same((host.default(), host.history()), ("b", ["a", "b"]),
+             "the default of before is in the history, too")
+    tap.same(host.run("use", "b")[0], 0, "use b again")
+    tap.same(host.history(), ["a", "b"], "changes nothing")
+    tap.same(host.run("rollback")[1], "new VMs go to a\n  3 VMs stay on b\n",
+             "rollback, which says who stays where")
+    tap.same(host.default(), "a", "and is one")
+    tap.same(host.json("rollback")["done"]["tag"], "b", "a second one takes the first back")
+    host.put("sys/kernel/vac/default", "a")
+    host.run("rollback")
+    tap.same((host.default(), host.history()[-2:]), ("b", ["a", "b"]),
+             "what was written to sysfs by hand is noted, too")
+    host.put("sys/kernel/vac/instances/a/closed", "1")
+    tap.same(host.run("use", "a")[0::2],
+             (3, "multikvm: a is closed: it makes no new VM\n"
+                 "  next: echo 0 | sudo tee /sys/kernel/vac/instances/a/closed\n"),
+             "use of a closed instance is refused")
+    tap.same(host.default(), "b", "and the default stays")
+    host.put("sys/kernel/vac/instances/a/closed", "0")
+
+    folder = host.path("var/lib/multi-kvm")
+    kept = folder.with_name("kept")
+    folder.rename(kept)
+    folder.write_text("in the way")
+    status, _, error = host.run("use", "a")
+    tap.ok(status == 4 and error.startswith("multikvm: cannot write /var/lib/multi-kvm/history"),
+           "a history that cannot be written is an error", status, error)
+    tap.same(host.default(), "b", "and the default is as it was")
+    folder.unlink()
+    kept.rename(folder)
+
+    for number in range(150):
+        host.put("sys/kernel/vac/default", "ab"[number % 2])
+        host.run("use", "ba"[number % 2])
+    tap.same(len(host.history()), 100, "the history does not grow without end")
+
+
+def main():
+    subprocess.run(["make", "-s", "-C", ROOT / "scripts/multikvm", f"OUT={OUT}",
+                    "CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"],
+                   check=True)
+    tap = Tests()
+    for part in (reports, refusals, choices):
+        with tempfile.TemporaryDirectory() as folder:
+            part(tap, Host(folder))
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
