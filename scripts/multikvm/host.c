@@ -14,7 +14,7 @@
 
 #include "multikvm.h"
 
-#define LOCK "/run/lock/multikvm"
+#define LOCK "/run/multikvm.lock"
 
 static char *path_of(const char *fmt, va_list ap)
 {

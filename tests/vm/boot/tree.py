@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Folders of files for the machine (tests/vm/machine --tree), kept by the digest of all of them."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+
+from kernel import BUILD, SYSTEM, Failure
+
+
+def libraries(program):
+    """The shared libraries of a program, its interpreter among them, as it names them."""
+    done = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=False, text=True)
+    if done.returncode:
+        raise Failure(SYSTEM, f"ldd cannot read {program}")
+    missing = re.findall(r"(\S+) => not found", done.stdout)
+    if missing:
+        raise Failure(SYSTEM, f"{program} needs {missing[0]}, which is not there")
+    return sorted(set(re.findall(r"(/\S+) \(0x", done.stdout)))
+
+
+def made(kind, files, finish=None):
+    """The folder BUILD/KIND-DIGEST with files, {name in it, with a slash: path}; finish(folder)
+    may add to a new one."""
+    whole = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        with open(path, "rb") as file:
+            whole.update(name.encode() + b"\0" + hashlib.sha256(file.read()).digest())
+    folder = os.path.join(BUILD, f"{kind}-{whole.hexdigest()[:16]}")
+    if not os.path.exists(folder):
+        fresh = f"{folder}.{os.getpid()}"
+        try:
+            for name, path in files.items():
+                os.makedirs(os.path.dirname(fresh + name), exist_ok=True)
+                shutil.copy(os.path.realpath(path), fresh + name)
+            if finish:
+                finish(fresh)
+            os.rename(fresh, folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    return folder
