@@ -5,9 +5,8 @@ refuses has a stable exit status, one error of a known form, and changes nothing
 
 The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
 
-fails when: choose() writes the history before the default, or does not take the default back when
-the history cannot be written; tag_of() takes every module named kvm-* for an instance; and when a
-member is not in the schema.
+fails when: choose() does not take the default back when the history cannot be written, tag_of()
+takes every module named kvm-* for an instance, or an instance has a member that the schema lacks.
 """
 
 import json
