@@ -2,19 +2,25 @@
 # shellcheck shell=bash disable=SC2207
 # Completion of multikvm, which is asked for its commands and its tags.
 _multikvm() {
-	local word=${COMP_WORDS[COMP_CWORD]} i
+	local word=${COMP_WORDS[COMP_CWORD]} words=() i
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-*) ;;
-		load | unload | use | ps | run)
-			[ "$i" -ne $((COMP_CWORD - 1)) ] ||
-				COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null)" -- "$word"))
+		--)
+			_command_offset $((i + 1))
 			return
 			;;
-		*) return ;;
+		-*) ;;
+		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
 	done
-	COMPREPLY=($(compgen -W "--json $(multikvm --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')" -- "$word"))
+	case ${words[*]} in
+	'') COMPREPLY=($(compgen -W "--json $(multikvm --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')" -- "$word")) ;;
+	load | unload | use | ps | run)
+		COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null)" -- "$word"))
+		;;
+	'run '*) COMPREPLY=($(compgen -W -- -- "$word")) ;;
+	list) COMPREPLY=($(compgen -W "--names --json" -- "$word")) ;;
+	esac
 }
 complete -F _multikvm multikvm

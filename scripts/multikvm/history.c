@@ -85,7 +85,9 @@ static int write_new(const char *folder, const char *before, const char *tag)
 	}
 	fprintf(file, "%s%s%lld %s\n", before, *before ? "\n" : "", (long long)time(NULL),
 		tag);
-	err = fflush(file) || fsync(fileno(file)) ? -errno : 0;
+	/* Root's rollback goes by it, and everybody's status reads it, whatever the umask is. */
+	err = fchmod(fileno(file), 0644) || fflush(file) || fsync(fileno(file)) ? -errno
+										: 0;
 	if (fclose(file) && !err)
 		err = -errno;
 	if (!err && rename(fresh, path))

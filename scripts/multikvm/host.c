@@ -18,9 +18,12 @@
 
 static char *path_of(const char *fmt, va_list ap)
 {
-	const char *root = getenv("MULTIKVM_ROOT");
+	const char *root = NULL;
 	char *path, *whole;
 
+#ifdef FOR_TESTS
+	root = getenv("MULTIKVM_ROOT");
+#endif
 	if (vasprintf(&path, fmt, ap) < 0)
 		return NULL;
 	if (!root)
@@ -151,12 +154,69 @@ int host_write(const char *text, const char *fmt, ...)
 	return err;
 }
 
+bool host_is_root(void)
+{
+#ifdef FOR_TESTS
+	return true;
+#else
+	return !geteuid();
+#endif
+}
+
+/* The bytes of a character of UTF-8 that a terminal shows, 0 for others: controls, and what is no
+ * UTF-8. */
+static int shown(const unsigned char *at)
+{
+	int more = *at < 0x80	    ? 0
+		   : *at >> 5 == 6  ? 1
+		   : *at >> 4 == 14 ? 2
+		   : *at >> 3 == 30 ? 3
+				    : -1;
+	unsigned int code = *at, least[] = { 0, 0x80, 0x800, 0x10000 };
+	int i;
+
+	if (more > 0)
+		code &= 0x3f >> more;
+	for (i = 1; i <= more; i++) {
+		if (at[i] >> 6 != 2)
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	if (more < 0 || code < least[more] || code > 0x10ffff || code >> 11 == 0x1b)
+		return 0;
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) ? 0 : more + 1;
+}
+
+json_object *host_text(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	char *clean, *to;
+	json_object *value;
+	int n;
+
+	clean = to = text ? malloc(4 * strlen(text) + 1) : NULL;
+	if (!clean)
+		return NULL;
+	while (*at) {
+		n = shown(at);
+		if (n)
+			to = mempcpy(to, at, n);
+		else
+			to += sprintf(to, "\\x%02x", *at);
+		at += n ? n : 1;
+	}
+	*to = '\0';
+	value = json_object_new_string(clean);
+	free(clean);
+	return value;
+}
+
 enum status host_lock(const char *command)
 {
 	char *path;
 	int fd;
 
-	if (geteuid() && !getenv("MULTIKVM_ROOT"))
+	if (!host_is_root())
 		return fail(REFUSED, "only root can do that\nnext: sudo multikvm %s",
 			    command);
 	path = host_path(LOCK);

@@ -64,6 +64,16 @@ enum status do_list(int argc, char **argv)
 	return DONE;
 }
 
+/* vac makes a tag the default again that was the last one written, and the first of all. */
+static void say_default(const char *tag)
+{
+	char *now = vac_default();
+
+	if (now && !strcmp(now, tag))
+		say("  new VMs go to it");
+	free(now);
+}
+
 enum status do_load(int argc, char **argv)
 {
 	const char *tag = only_tag(argc, argv);
@@ -81,28 +91,28 @@ enum status do_load(int argc, char **argv)
 	if (status)
 		return status;
 	say("loaded %s; its device is /dev/kvm-%s", tag, tag);
+	say_default(tag);
 	return report_done(vac_instance(tag));
 }
 
-/* "1 VM", "2 VMs", with the first few of their processes. */
+/* With the first few of their processes. */
 static enum status refuse_busy(const char *tag, long long count)
 {
-	json_object *vms = vac_vms(tag), *vm;
+	json_object *vms = vac_vms(tag), *pid;
 	size_t i, n = json_object_array_length(vms);
 	char pids[160] = "";
 
 	for (i = 0; i < n && strlen(pids) < sizeof(pids) - 16; i++) {
-		vm = json_object_array_get_idx(vms, i);
-		snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), "%s%s",
-			 i ? ", " : "",
-			 json_object_get_string(json_object_object_get(vm, "pid")));
+		pid = json_object_object_get(json_object_array_get_idx(vms, i), "pid");
+		if (pid)
+			snprintf(pids + strlen(pids), sizeof(pids) - strlen(pids), " %s",
+				 json_object_get_string(pid));
 	}
 	json_object_put(vms);
 	return fail(REFUSED,
-		    "%s has %lld VM%s, which stay where they are\nof processes %s%s\n"
-		    "next: multikvm ps %s",
-		    tag, count, count == 1 ? "" : "s", n ? pids : "?",
-		    i < n ? ", ..." : "", tag);
+		    "%s has %lld VM%s\nmade by the processes%s%s\nnext: multikvm ps %s",
+		    tag, count, count == 1 ? "" : "s", *pids ? pids : " ?",
+		    i < n ? " ..." : "", tag);
 }
 
 enum status do_unload(int argc, char **argv)
@@ -158,52 +168,41 @@ static void say_who_stays(const char *tag)
 }
 
 /*
- * A default that somebody else chose is noted, too, so that there is a way back to it. `last` is
- * what the history ends with.
+ * New VMs go to `tag`. A default that somebody else chose is noted first, so that there is a way
+ * back to it. If `tag` itself cannot be noted it is the default all the same: a full disk must not
+ * stand in the way of a rollback.
  */
-static enum status note(const char *before, const char *last, const char *tag)
-{
-	enum status status;
-
-	if (before && (!last || strcmp(before, last))) {
-		status = history_add(before);
-		if (status)
-			return status;
-		last = before;
-	}
-	return last && !strcmp(last, tag) ? DONE : history_add(tag);
-}
-
-/* New VMs go to `tag`, or, when that cannot be noted, where they went before. */
 static enum status choose(const char *tag)
 {
 	char *before = vac_default(), *last = history_previous(NULL);
 	enum status status = DONE;
 	int err;
 
-	if (!vac_has(tag))
-		status = module_load(tag);
-	if (!status && host_number("/sys/kernel/vac/instances/%s/closed", tag) == 1)
+	if (vac_closed(tag))
 		status = fail(
 			REFUSED,
 			"%s is closed: it makes no new VM\n"
 			"next: echo 0 | sudo tee /sys/kernel/vac/instances/%s/closed",
 			tag, tag);
+	else if (!vac_has(tag))
+		status = module_load(tag);
+	if (!status && before && (!last || strcmp(before, last)) &&
+	    !history_add(before)) {
+		free(last);
+		last = strdup(before);
+	}
+	if (!status && (err = host_write(tag, "/sys/kernel/vac/default")))
+		status = fail(SYSTEM, "cannot write /sys/kernel/vac/default: %s",
+			      strerror(-err));
 	if (!status) {
-		err = host_write(tag, "/sys/kernel/vac/default");
-		if (err)
-			status = fail(SYSTEM, "cannot write /sys/kernel/vac/default: %s",
-				      strerror(-err));
-		else if ((status = note(before, last, tag)))
-			host_write(before ? before : "none", "/sys/kernel/vac/default");
+		say("new VMs go to %s", tag);
+		say_who_stays(tag);
+		if (!last || strcmp(last, tag))
+			status = history_add(tag);
 	}
 	free(before);
 	free(last);
-	if (status)
-		return status;
-	say("new VMs go to %s", tag);
-	say_who_stays(tag);
-	return report_done(vac_instance(tag));
+	return status ? status : report_done(vac_instance(tag));
 }
 
 enum status do_use(int argc, char **argv)
@@ -227,7 +226,10 @@ enum status do_rollback(int argc, char **argv)
 	status = host_lock("rollback");
 	if (status)
 		return status;
+	/* Without a default, what was chosen last is what to get away from. */
 	now = vac_default();
+	if (!now)
+		now = history_previous(NULL);
 	previous = history_previous(now);
 	if (previous)
 		status = choose(previous);

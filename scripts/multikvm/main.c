@@ -90,6 +90,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 
 	argc = take_options(argc, argv);
+	if (argc < 2 && as_json)
+		return fail(USAGE, "a command is missing\nnext: multikvm --help");
 	if (argc < 2) {
 		help(stderr);
 		return USAGE;

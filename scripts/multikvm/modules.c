@@ -23,7 +23,8 @@ bool is_tag(const char *word)
 {
 	size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	return *word >= 'a' && *word <= 'z' && !word[n] && n <= TAG_MAX;
+	return *word >= 'a' && *word <= 'z' && !word[n] && n <= TAG_MAX &&
+	       strcmp(word, "none");
 }
 
 static char *modules_folder(void)
@@ -148,16 +149,17 @@ static int log_open(void)
 }
 
 /*
- * What the kernel has said since: lines that name vac or an instance, for the error number of a
- * refused module never tells why. Each begins with a newline. Takes the file descriptor.
+ * What the kernel has said since: the last lines that name vac or this module, for the error number
+ * of a refused module never tells why. Each begins with a newline. Takes the file descriptor.
  */
-static char *log_said(int fd)
+static char *log_said(int fd, const char *tag)
 {
-	char record[8192], *said = strdup(""), *text, *more;
-	int lines = 0;
+	char record[8192], lines[LOG_LINES][200] = { "" }, name[40], *said, *text;
 	ssize_t n;
+	int i;
 
-	while (fd >= 0 && said && lines < LOG_LINES &&
+	snprintf(name, sizeof(name), "kvm_%s: ", tag);
+	while (fd >= 0 &&
 	       ((n = read(fd, record, sizeof(record) - 1)) > 0 || errno == EPIPE)) {
 		if (n <= 0)
 			continue; /* it was overwritten; the next one is there */
@@ -166,16 +168,17 @@ static char *log_said(int fd)
 		if (!text)
 			continue;
 		text[strcspn(text, "\n")] = '\0';
-		if (!strstr(text, "vac: ") && !strstr(text, "kvm"))
+		if (strncmp(text + 1, "vac: ", 5) &&
+		    strncmp(text + 1, name, strlen(name)))
 			continue;
-		if (asprintf(&more, "%s\n%s", said, text + 1) < 0)
-			break;
-		free(said);
-		said = more;
-		lines++;
+		memmove(lines[0], lines[1], sizeof(lines) - sizeof(lines[0]));
+		snprintf(lines[LOG_LINES - 1], sizeof(lines[0]), "\n%.198s", text + 1);
 	}
 	if (fd >= 0)
 		close(fd);
+	said = calloc(1, sizeof(lines));
+	for (i = 0; said && i < LOG_LINES; i++)
+		strcat(said, lines[i]);
 	return said;
 }
 
@@ -232,9 +235,15 @@ enum status module_load(const char *tag)
 		return fail(SYSTEM, "cannot load kvm-%s: %s", tag, strerror(-err));
 	log = log_open();
 	err = kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL);
-	said = log_said(log);
+	said = log_said(log, tag);
 	if (err)
 		status = not_loaded(tag, err < 0 ? err : -EINVAL, said ? said : "");
+	else if (!vac_has(tag))
+		status = fail(
+			REFUSED,
+			"kvm-%s was not loaded: modprobe.d has something else for it\n"
+			"next: modprobe --show-depends kvm-%s",
+			tag, tag);
 	free(said);
 	kmod_module_unref(module);
 	kmod_unref(ctx);

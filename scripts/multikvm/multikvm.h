@@ -47,20 +47,30 @@ void say(const char *fmt, ...) FMT(1);
 /* Takes what was done as an object: {"done": object}; nothing without --json. */
 enum status report_done(json_object *object);
 
-/* host.c: files of the host. For tests MULTIKVM_ROOT is put before each path, and root not asked for. */
+/*
+ * host.c: files of the host. With FOR_TESTS, MULTIKVM_ROOT in the environment is put before each
+ * path, and everybody is root.
+ */
 char *host_path(const char *fmt, ...) FMT(1); /* malloc()ed */
 char *host_read(const char *fmt, ...) FMT(1); /* trimmed, malloc()ed; NULL with errno */
 long long host_number(const char *fmt, ...) FMT(1); /* or -errno */
 bool host_has(const char *fmt, ...) FMT(1);
 int host_write(const char *text, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+bool host_is_root(void);
+/*
+ * A string, or NULL for NULL. Others choose the names of processes and cgroups: what is no UTF-8, or
+ * a control character, becomes \xNN.
+ */
+json_object *host_text(const char *text);
 /* Held until the program ends; waits for another multikvm, and says so. Root is asked for, too. */
 enum status host_lock(const char *command);
 
 /* vac.c: what vac says. Arrays and objects are the caller's. */
 bool vac_loaded(void);
-bool vac_has(const char *tag); /* loaded */
-char *vac_default(void);       /* a tag, malloc()ed, or NULL */
+bool vac_has(const char *tag);	  /* loaded */
+char *vac_default(void);	  /* a tag, malloc()ed, or NULL */
+bool vac_closed(const char *tag); /* loaded or not */
 json_object *vac_instance(const char *tag);
 json_object *vac_instances(void);
 json_object *vac_vms(const char *tag); /* NULL: of all. Only root sees any */

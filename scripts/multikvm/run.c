@@ -65,18 +65,18 @@ enum status do_run(int argc, char **argv)
 			    "next: sudo adduser USER kvm, and log in again",
 			    device, strerror(errno));
 	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)))
-		err = -errno;
-	if (!err && uid)
+		return fail(SYSTEM, "no namespace for the command: %s%s", strerror(errno),
+			    uid ? "\nnext: the same as root, or sysctl "
+				  "kernel.unprivileged_userns_clone=1"
+				: "");
+	if (uid)
 		err = keep_ids(uid, gid);
 	if (!err && (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ||
 		     mount(device, "/dev/kvm", NULL, MS_BIND, NULL)))
 		err = -errno;
 	if (err)
-		return fail(SYSTEM, "cannot put %s at /dev/kvm for the command: %s%s",
-			    device, strerror(-err),
-			    uid ? "\nnext: the same as root; or sysctl "
-				  "kernel.unprivileged_userns_clone=1"
-				: "");
+		return fail(SYSTEM, "cannot put %s at /dev/kvm for the command: %s",
+			    device, strerror(-err));
 	execvp(argv[3], argv + 3);
 	err = errno;
 	return fail(err == ENOENT ? NOT_FOUND : SYSTEM, "cannot run %s: %s", argv[3],

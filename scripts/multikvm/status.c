@@ -9,7 +9,7 @@
 
 static void add(json_object *to, const char *key, char *text)
 {
-	json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
+	json_object_object_add(to, key, host_text(text));
 	free(text);
 }
 
@@ -21,7 +21,7 @@ static void add_each(json_object *to, const char *key, const char *separator, ch
 
 	while (rest && (one = strsep(&rest, separator)))
 		if (*one && strcmp(one, "none"))
-			json_object_array_add(all, json_object_new_string(one));
+			json_object_array_add(all, host_text(one));
 	json_object_object_add(to, key, all);
 	free(text);
 }
@@ -42,7 +42,7 @@ static json_object *tags_of_loaded(void)
 enum status do_status(int argc, char **argv)
 {
 	json_object *all = json_object_new_object();
-	char *now = vac_default();
+	char *now = vac_default(), *last;
 
 	if (argc != 1) {
 		json_object_put(all);
@@ -51,7 +51,9 @@ enum status do_status(int argc, char **argv)
 	}
 	add(all, "vac", host_read("/sys/kernel/vac/version"));
 	add(all, "vendor", host_read("/sys/kernel/vac/vendor"));
-	add(all, "previous", history_previous(now));
+	last = history_previous(NULL);
+	add(all, "previous", history_previous(now ? now : last));
+	free(last);
 	add(all, "default", now);
 	json_object_object_add(all, "loaded", tags_of_loaded());
 	json_object_object_add(all, "installed", modules_installed());

@@ -32,9 +32,20 @@ char *vac_default(void)
 	return NULL;
 }
 
+bool vac_closed(const char *tag)
+{
+	char *all = host_read(VAC "/closed"), *rest = all, *one;
+	bool found = false;
+
+	while (rest && (one = strsep(&rest, " ,\n")))
+		found |= !strcmp(one, tag);
+	free(all);
+	return found;
+}
+
 static void add_text(json_object *to, const char *key, char *text)
 {
-	json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
+	json_object_object_add(to, key, host_text(text));
 	free(text);
 }
 

@@ -3,6 +3,7 @@
  * vms.c - who runs where: each VM with what proc says of the process that made it.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 static void add(json_object *to, const char *key, const char *text)
 {
-	json_object_object_add(to, key, text ? json_object_new_string(text) : NULL);
+	json_object_object_add(to, key, host_text(text));
 }
 
 /* The user's name, or the number where nobody has it. */
@@ -50,9 +51,37 @@ static void add_cgroup(json_object *vm, long long pid)
 }
 
 /*
- * The VM may have outlived the process that made it, if another has its file. Then the members are
- * null, or those of a process that got the number since.
+ * When a process began, in seconds since 1970, or -errno: its "starttime", which follows 19 fields
+ * after its name, and the boot (proc(5)).
  */
+static long long began(long long pid)
+{
+	char *stat = host_read("/proc/%lld/stat", pid), *system = host_read("/proc/stat");
+	char *at = stat ? strrchr(stat, ')') : NULL;
+	char *boot = system ? strstr(system, "\nbtime ") : NULL;
+	long long when = -ESRCH;
+	int fields = 0;
+
+	while (at && fields < 20 && (at = strchr(at + 1, ' ')))
+		fields++;
+	if (at && boot)
+		when = atoll(boot + 7) + atoll(at) / sysconf(_SC_CLK_TCK);
+	free(stat);
+	free(system);
+	return when;
+}
+
+/*
+ * The VM may have outlived the process that made it, if another one has its file. What began later
+ * than the VM (clocks are read in whole seconds) has only got its number.
+ */
+static bool is_the_same(long long pid, long long since)
+{
+	long long when = began(pid);
+
+	return when >= 0 && when <= since + 2;
+}
+
 static void add_process(json_object *vm)
 {
 	long long pid = json_object_get_int64(json_object_object_get(vm, "pid"));
@@ -60,11 +89,16 @@ static void add_process(json_object *vm)
 	long long now = time(NULL);
 	char *command = host_read("/proc/%lld/comm", pid);
 
-	add(vm, "command", command);
 	json_object_object_add(vm, "age",
 			       json_object_new_int64(now > since ? now - since : 0));
+	add(vm, "command", command);
 	add_user(vm, pid);
 	add_cgroup(vm, pid);
+	if (!is_the_same(pid, since)) {
+		add(vm, "command", NULL);
+		add(vm, "user", NULL);
+		add(vm, "cgroup", NULL);
+	}
 	free(command);
 }
 
@@ -85,7 +119,7 @@ enum status do_ps(int argc, char **argv)
 		return usage(argv[0]);
 	if (tag && !only_tag(argc, argv))
 		return USAGE;
-	if (geteuid() && !getenv("MULTIKVM_ROOT"))
+	if (!host_is_root())
 		return fail(REFUSED,
 			    "only root sees whose VMs there are\nnext: sudo multikvm ps");
 	if (tag && !vac_has(tag))

@@ -5,8 +5,10 @@ refuses has a stable exit status, one error of a known form, and changes nothing
 
 The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
 
-fails when: choose() does not take the default back when the history cannot be written, tag_of()
-takes every module named kvm-* for an instance, or an instance has a member that the schema lacks.
+fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
+refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
+printed as it is, a process that has only got the pid is shown, and when an instance has a member
+that the schema lacks.
 """
 
 import json
@@ -43,9 +45,11 @@ class Host:
                                "unmitigated": "none"}.items():
                 self.put(f"{vac}instances/{tag}/{name}", text)
         for number, pid in ((2, 71), (10, 72), (9, 73)):
-            for name, text in {"instance": "b", "pid": pid, "vcpus": 2, "since": 0}.items():
+            for name, text in {"instance": "b", "pid": pid, "vcpus": 2, "since": 1001}.items():
                 self.put(f"{vac}vms/{number}/{name}", text)
+        self.put("proc/stat", "cpu 1 2\nbtime 1000\nprocesses 5")
         self.put("proc/71/comm", "qemu-system-x86")
+        self.put("proc/71/stat", "71 (qemu) x) S " + " ".join(["0"] * 18) + " 100 0 0")
         self.put("proc/71/status", "Name:\tqemu\nUid:\t4242424\t0\t0\t0")
         self.put("proc/71/cgroup", "0::/machine.slice/one.scope")
         self.put(f"lib/modules/{os.uname().release}/modules.dep",
@@ -60,7 +64,7 @@ class Host:
 
     def put(self, name, text):
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).write_text(f"{text}\n")
+        self.path(name).write_bytes(text if isinstance(text, bytes) else f"{text}\n".encode())
 
     def default(self):
         return self.path("sys/kernel/vac/default").read_text().strip()
@@ -127,9 +131,11 @@ REFUSED = (
     (["rollback"], 2, "there is nothing to roll back to: no other instance was the default\n"
                       "  next: multikvm use TAG"),
     (["load"], 1, "usage: multikvm load TAG\n  next: multikvm --help"),
-    (["load", "none"], 2, "there is no kvm-none for the running kernel\n  next: multikvm list"),
+    (["load", "none"], 1, "'none' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["use", "old"], 3, "old is closed: it makes no new VM\n"
+                        "  next: echo 0 | sudo tee /sys/kernel/vac/instances/old/closed"),
     (["unload", "c"], 2, "c is not loaded\n  next: multikvm list"),
-    (["unload", "b"], 3, "b has 3 VMs, which stay where they are\n  of processes 71, 73, 72\n"
+    (["unload", "b"], 3, "b has 3 VMs\n  made by the processes 71 73 72\n"
                          "  next: multikvm ps b"),
     (["run", "a"], 1, "usage: multikvm run TAG -- COMMAND...\n  next: multikvm --help"),
     (["run", "a", "true"], 1, "usage: multikvm run TAG -- COMMAND...\n  next: multikvm --help"),
@@ -148,6 +154,11 @@ def reports(tap, host):
               (9, 73, None, None, None), (10, 72, None, None, None)],
              "ps: VMs in the order of their numbers, with what is known of the process")
     tap.same(host.json("ps", "a")["vms"], [], "ps TAG: its own only")
+    host.put("proc/71/comm", b"\xff\xc2\x9b2J\x1b\xc3\xa9\n")
+    tap.same(host.json("ps")["vms"][0]["command"], r"\xff\xc2\x9b2J\x1b\u00e9".replace(
+        r"\u00e9", "\u00e9"), "what a user calls a process cannot break the document")
+    host.put("proc/71/stat", "71 (qemu) S " + " ".join(["0"] * 18) + " 100000 0 0")
+    tap.same(host.json("ps")["vms"][0]["command"], None, "a process younger than the VM is not it")
     for words in (["list"], ["status"], ["ps"], ["frob"], ["use"]):
         host.json(*words)
     tap.ok(True, "each --json is a document of the schema")
@@ -183,22 +194,23 @@ def choices(tap, host):
     host.run("rollback")
     tap.same((host.default(), host.history()[-2:]), ("b", ["a", "b"]),
              "what was written to sysfs by hand is noted, too")
-    host.put("sys/kernel/vac/instances/a/closed", "1")
-    tap.same(host.run("use", "a")[0::2],
-             (3, "multikvm: a is closed: it makes no new VM\n"
-                 "  next: echo 0 | sudo tee /sys/kernel/vac/instances/a/closed\n"),
-             "use of a closed instance is refused")
-    tap.same(host.default(), "b", "and the default stays")
-    host.put("sys/kernel/vac/instances/a/closed", "0")
+    host.put("sys/kernel/vac/default", "none")
+    tap.same(host.json("status")["status"]["previous"], "a", "without a default, previous is")
+    tap.same(host.run("rollback")[1], "new VMs go to a\n  3 VMs stay on b\n",
+             "not what was chosen last, and rollback does not go there")
+    tap.same(host.history()[-3:], ["a", "b", "a"], "none is not in the history")
+    host.put("sys/kernel/vac/default", "a")     # a file keeps the rest of the longer word
+    tap.same(host.path("var/lib/multi-kvm/history").stat().st_mode & 0o777, 0o644,
+             "which all may read and only root may write")
 
     folder = host.path("var/lib/multi-kvm")
     kept = folder.with_name("kept")
     folder.rename(kept)
     folder.write_text("in the way")
-    status, _, error = host.run("use", "a")
+    status, _, error = host.run("use", "b")
     tap.ok(status == 4 and error.startswith("multikvm: cannot write /var/lib/multi-kvm/history"),
            "a history that cannot be written is an error", status, error)
-    tap.same(host.default(), "b", "and the default is as it was")
+    tap.same(host.default(), "b", "and does not keep an operator from changing the default")
     folder.unlink()
     kept.rename(folder)
 
@@ -210,7 +222,7 @@ def choices(tap, host):
 
 def main():
     subprocess.run(["make", "-s", "-C", ROOT / "scripts/multikvm", f"OUT={OUT}",
-                    "CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"],
+                    "CFLAGS=-O1 -g -DFOR_TESTS -fsanitize=address,undefined -fno-sanitize-recover"],
                    check=True)
     tap = Tests()
     for part in (reports, refusals, choices):
