@@ -119,7 +119,8 @@ static uint32_t crc32(uint32_t crc, const char *data, size_t size)
 	return ~crc;
 }
 
-static void write_all(int fd, const char *data, size_t size)
+/* 0 or -errno. When a report cannot be written there is nobody left to tell. */
+static int write_all(int fd, const char *data, size_t size)
 {
 	while (size) {
 		ssize_t n = write(fd, data, size);
@@ -127,11 +128,12 @@ static void write_all(int fd, const char *data, size_t size)
 		if (n < 0) {
 			if (errno == EINTR)
 				continue;
-			return; /* nobody left to tell */
+			return -errno;
 		}
 		data += n;
 		size -= n;
 	}
+	return 0;
 }
 
 static void send_frame(char type, const char *data, size_t size)
@@ -266,7 +268,7 @@ static unsigned long hex(const char *digits)
 static void unpack_one(const char *name, mode_t mode, const char *data, size_t size)
 {
 	char target[4096];
-	int fd;
+	int fd, err;
 
 	if (S_ISCHR(mode) || !strcmp(name, "init"))
 		return; /* devtmpfs has the one, and this is the other */
@@ -281,8 +283,10 @@ static void unpack_one(const char *name, mode_t mode, const char *data, size_t s
 		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode & 07777);
 		if (fd < 0)
 			give_up("making %s: %s", name, strerror(errno));
-		write_all(fd, data, size);
+		err = write_all(fd, data, size);
 		close(fd);
+		if (err)
+			give_up("writing %s: %s", name, strerror(-err));
 	}
 }
 

@@ -23,6 +23,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -92,6 +93,9 @@ def preload():
     return path
 
 
+LIST = "whole"      # in a saved machine: {file: size}
+
+
 class Unsaved(Exception):
     """Why there is no saved machine."""
 
@@ -107,8 +111,8 @@ def look_at_boot(console):
 
 
 def finish_state(state, memory):
-    """Let what Bochs saved in the directory STATE go on with another disk. Bochs ignores errors
-    when it writes, so check that the files are complete."""
+    """Let what Bochs saved in the directory STATE go on with another disk, and list what a whole
+    state consists of. Bochs ignores errors when it writes, so check what can be checked."""
     for entry in os.scandir(state):
         if "." not in entry.name and entry.name not in ("config", "logopts"):
             with open(entry.path, "rb") as file:
@@ -125,14 +129,45 @@ def finish_state(state, memory):
             raise Unsaved(f"it has {hits} disks")
         file.seek(0)
         file.write(text)
+    sizes = sizes_in(state)
+    for name in sizes:
+        with open(os.path.join(state, name), "rb") as file:
+            os.fsync(file.fileno())
+    with open(os.path.join(state, LIST), "w", encoding="ascii") as file:
+        json.dump(sizes, file)
+
+
+def sizes_in(state):
+    return {entry.name: entry.stat().st_size for entry in os.scandir(state)
+            if entry.name not in (LIST, "console.log")}
+
+
+def is_whole(state):
+    try:
+        with open(os.path.join(state, LIST), encoding="ascii") as file:
+            return json.load(file) == sizes_in(state)
+    except (OSError, ValueError):
+        return False
+
+
+@contextlib.contextmanager
+def locked(path, wait=fcntl.LOCK_EX):
+    """Whoever makes, tests or removes the state PATH holds its lock, a file that gets the reason
+    when it could not be made."""
+    with open(f"{path}.lock", "a+", encoding="utf-8") as lock:
+        fcntl.flock(lock, wait)
+        yield lock
 
 
 def remove_old(directory):
     """Remove saved machines that were not used for a week."""
-    for entry in os.scandir(directory):
-        if re.fullmatch(r"state-[0-9a-f]{16}", entry.name) and \
-                entry.stat().st_mtime < time.time() - 7 * 86400:
-            shutil.rmtree(entry.path, ignore_errors=True)
+    for entry in list(os.scandir(directory)):
+        with contextlib.suppress(OSError):      # another one removes it, or uses it
+            if re.fullmatch(r"state-[0-9a-f]{16}", entry.name) and \
+                    entry.stat().st_mtime < time.time() - 7 * 86400:
+                with locked(entry.path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    os.unlink(os.path.join(entry.path, LIST))   # from here on it is not whole
+                    shutil.rmtree(entry.path)
 
 
 def _die_with_parent():
@@ -193,17 +228,23 @@ class Machine:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         digest.update(disk.loader(os.path.join(BUILD, "vm")))
         path = os.path.join(BUILD, "vm", f"state-{digest.hexdigest()[:16]}")
-        with open(f"{path}.lock", "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(path):
+        remove_old(os.path.dirname(path))
+        with locked(path) as lock:
+            if is_whole(path):
+                os.utime(path)
+                return path
+            lock.seek(0)
+            reason = lock.read()
+            if not reason or os.stat(lock.name).st_mtime < time.time() - 3600:
                 try:
-                    remove_old(os.path.dirname(path))
                     self.save_bare(path)
-                except Unsaved as reason:
-                    print(f"# not from a saved machine: {reason}", flush=True)
-                    return None
-            os.utime(path)
-        return path
+                    return path
+                except (Unsaved, OSError, ValueError) as failed:
+                    reason = str(failed)
+                lock.truncate(0)
+                lock.write(reason)
+        print(f"# not from a saved machine: {reason}", flush=True)
+        return None
 
     def save_bare(self, path):
         """Boot a machine like this, but with the bare initramfs, and have it saved as PATH."""
@@ -211,7 +252,8 @@ class Machine:
         state = os.path.join(fresh, "state")
         boot.initrd, boot.bare = boot.bare, None
         boot.console = os.path.join(fresh, "console.log")
-        shutil.rmtree(fresh, ignore_errors=True)    # of one that was killed
+        for rest in (fresh, path):      # of one that was killed
+            shutil.rmtree(rest, ignore_errors=True)
         os.makedirs(state)
         try:
             if shutil.disk_usage(fresh).free < (boot.memory + 256) << 20:
@@ -232,7 +274,7 @@ class Machine:
             os.rename(boot.console, os.path.join(state, "console.log"))     # for people to look at
             os.rename(state, path)
         finally:
-            shutil.rmtree(fresh)
+            shutil.rmtree(fresh, ignore_errors=True)
         print(f"# booted and saved a machine: {maker.used:.1f} s", flush=True)
 
     def start(self, save_to=None):

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define MEMORY (16 << 20) /* nothing else is as large */
 #define PAGE   4096
@@ -34,8 +35,10 @@ void srand(unsigned int seed)
 size_t fread(void *to, size_t size, size_t count, FILE *file)
 {
 	size_t (*real)(void *, size_t, size_t, FILE *) = dlsym(RTLD_NEXT, "fread");
+	struct stat info;
 
 	if (size * count >= MEMORY && (uintptr_t)to % PAGE == 0 && ftell(file) == 0 &&
+	    !fstat(fileno(file), &info) && (size_t)info.st_size >= size * count &&
 	    mmap(to, size * count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
 		 fileno(file), 0) == to)
 		return count;
