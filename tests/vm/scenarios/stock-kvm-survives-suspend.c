@@ -17,7 +17,7 @@ int main(void)
 {
 	static const char * const names[2] = { "the first VM", "the second VM" };
 	struct work *w[2];
-	int n, times;
+	int n;
 
 	need(mod_insert_needed(), "what kvm needs loads");
 	need(mod_insert("kvm", ""), "stock kvm loads");
@@ -25,8 +25,7 @@ int main(void)
 	for (n = 0; n < 2; n++)
 		need(work_start(&w[n], "/dev/kvm", payload_find("mix"), 2, 0, -1),
 		     "guests of %s start", names[n]);
-	for (times = 0; times < scaled(2); times++)
-		suspend_each_way(w, names, NULL);
+	suspend_each_way(w, names, NULL);
 	for (n = 0; n < 2; n++)
 		ok_errno(work_stop(w[n]), "guests of %s stop", names[n]);
 	suspend_to_core(", with no VM");
