@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Folders of files for the machine (tests/vm/machine --tree), kept by the digest of all of them."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -29,8 +30,12 @@ def made(kind, files, finish=None):
         with open(path, "rb") as file:
             whole.update(name.encode() + b"\0" + hashlib.sha256(file.read()).digest())
     folder = os.path.join(BUILD, f"{kind}-{whole.hexdigest()[:16]}")
-    if not os.path.exists(folder):
-        fresh = f"{folder}.{os.getpid()}"
+    with open(f"{folder}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(folder):
+            return folder
+        fresh = f"{folder}.new"
+        shutil.rmtree(fresh, ignore_errors=True)    # of one that was killed
         try:
             for name, path in files.items():
                 os.makedirs(os.path.dirname(fresh + name), exist_ok=True)

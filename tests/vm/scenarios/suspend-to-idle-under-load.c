@@ -10,7 +10,6 @@
  * control: stock-kvm-survives-suspend
  */
 #include "../guest/suspend.h"
-#include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/tap.h"
 
