@@ -45,7 +45,7 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 	@$(with_patches); scripts/build instance --kernel $(KVER) --tag $(TAG) \
 		--from $(call quote,$(FROM)) "$$@"
 
-multikvm: ## build/multikvm, the tool that says and chooses which KVM new VMs get
+multikvm: setup ## build/multikvm, the tool that says and chooses which KVM new VMs get
 	@$(MAKE) -s -C scripts/multikvm
 
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
@@ -59,7 +59,7 @@ test-all: ## all claims on all machines, all mutants, all releases, flavours: ho
 	@scripts/setup check
 	@status=0; tests/run --all || status=1; tests/matrix/run || status=1; exit $$status
 
-test-debug: ## scenarios on kernels with lockdep, KASAN, kmemleak: hours; or ONLY=...
+test-debug: ## in the making: scenarios on kernels with lockdep, KASAN, kmemleak; or ONLY=...
 	@scripts/setup debug
 	@tests/debug/run $(ONLY)
 
