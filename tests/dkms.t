@@ -1,19 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The DKMS packages and scripts/install, in a clean Debian 12 without Coccinelle, for a
-# kernel whose headers alone are there.
+# The DKMS packages and `multikvm install`, `remove` and `doctor`, in a clean Debian 12 without
+# Coccinelle, for a kernel whose headers alone are there. Whatever fails or is interrupted leaves
+# the host as it was.
 #
 # It failed when
 #   keep-symvers.sh was left out          kvm-a: "multi-kvm is not installed for it"
-#   AUTOINSTALL was "yes" for all kernels autoinstall of an unsupported one ended with 11
 #   dkms called make, not build.sh        the last line was make's "Error 2"
-#   BUILD_DEPENDS was left out            autoinstall built kvm-tiny before vac
 #   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
-#   uninstall left the udev rule          the list of files before and after differed
-#   modprobe.d was empty                  the CPU's alias loaded kvm_amd
+#   remove left the udev rule             the list of files before and after differed
 #   the audit was not asked               what it finds was installed
-#   its version was not removed           dkms had kvm-tiny/2.3 as built
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
@@ -26,6 +23,7 @@ if [ $# -eq 0 ]; then
 	package=$(scripts/rewrite --tag a --out build/packages \
 		--snapshot "$(scripts/snapshot "$(scripts/sources releases newest --kernel "$kernel")")")
 	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
+	make -s -C scripts/multikvm OUT="$PWD/build/test/dkms" SCRIPTS=/work/scripts
 	as_root tests/dkms.t "$kernel" "$package" "$modules"
 fi
 kernel=$1
@@ -36,6 +34,7 @@ unsupported=6.11.0-1-amd64
 other=$(scripts/sources series | grep -vxF -m1 "$(scripts/sources series "$kernel")").0-1-amd64
 
 files() { (cd "$root" && find usr/src etc lib/modules var/lib/dkms | grep -v '/mok\.\|/modules\.' | sort); }
+same_as_installed() { files | diff "$folder/installed" - >"$said"; }
 same_files() { files | diff "$folder/before" - >"$said"; }
 # What depmod says, without what it says of ours.
 depends() { grep -v '^updates/' "$root/lib/modules/$kernel/modules.dep"; }
@@ -58,11 +57,12 @@ before() { # before A B: A is said in an earlier line than B
 
 new_root run "$kernel"
 mkdir -p "$root/lib/modules/$unsupported/build/include" "$root/work/scripts" \
-	"$root/etc/udev/rules.d"
+	"$root/work/host/etc/udev/rules.d" "$root/etc/udev/rules.d"
 cp -R dkms.conf vac "$root/work"
-cp -R scripts/install scripts/host "$root/work/scripts"
+cp scripts/host/65-multi-kvm.rules "$root/work/host/etc/udev/rules.d"
 cp -R "$package" "$root/work/package"
-install=/work/scripts/install
+cp build/test/dkms/multikvm "$root/usr/bin"
+install="multikvm install --vac /work --host-files /work/host"
 cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
 	"$root/lib/modules/$kernel"
 cp "$modules"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$kernel"
@@ -71,40 +71,27 @@ cp "$root/lib/modules/$kernel/modules.dep" "$root/lib/modules/$kernel/modules.sy
 files >"$folder/before"
 ok "there is no Coccinelle" test ! -e "$root/usr/bin/spatch"
 
-# The stock module stays out until it is named.
-loads_stock() { # with modprobe's configuration $1, what $2 names
-	modprobe -d "$root" -S "$kernel" -C "$1" --show-depends "$2" 2>/dev/null >"$said" || true
-	grep -q '^insmod.*/kvm-amd\.ko' "$said"
-}
-holds_stock() { ! loads_stock "$@"; }
-cpu='cpu:type:x86,ven0002fam0017mod0001:feature:,0000,0057,00C2,'
-ok "without our file the CPU loads stock KVM" loads_stock /dev/null "$cpu"
-ok "with it the CPU loads nothing" holds_stock scripts/host/multi-kvm.conf "$cpu"
-ok "its name still loads it" loads_stock scripts/host/multi-kvm.conf kvm_amd
-
 # Refusals.
-run setpriv --reuid=65534 --clear-groups $install a --package /work/package
+run setpriv --reuid=65534 --clear-groups $install /work/package
 ok "without root it is refused" test "$status" -eq 3
-ok "and told so" says "next: the same command with sudo"
-run $install a --package /work/package --kernel 6.1.0-1-amd64
+ok "and told so" says "next: sudo multikvm install"
+run $install /work/package --kernel 6.1.0-1-amd64
 ok "without headers it is refused" test "$status" -eq 2
 ok "and the package is named" says "linux-headers-6.1.0-1-amd64"
-run $install a --package /work/package --kernel $unsupported
+run $install /work/package --kernel $unsupported
 ok "an unsupported kernel is refused to who names it" test "$status" -eq 3
-run $install a --uninstall
-status=0
-DESTDIR=$folder/dest scripts/install a --kernel "$kernel" --kernel "$other" >"$said" 2>&1 9>&- ||
-	status=$?
-ok "the newest release for kernels of two series is refused" test "$status" -eq 1
-ok "and the next step says how to choose one" says "next: the same with SERIES=6."
-run env DESTDIR=/work/dest $install a --package /work/package
-ok "with DESTDIR the files are put there" test "$status" -eq 0 -a \
-	-f "$root/work/dest/usr/src/kvm-a-$version/dkms.conf" -a \
-	-f "$root/work/dest/usr/src/multi-kvm-1.0/vac/Kbuild" -a \
-	-f "$root/work/dest/etc/modprobe.d/multi-kvm.conf"
-run env DESTDIR=/work/dest $install a --uninstall
-ok "and taken away again" test -z "$(find "$root/work/dest" -type f)"
-ok "that leaves nothing" same_files
+run $install /work
+ok "vac is no instance" test "$status" -eq 1
+run $install /work/scripts
+ok "nor is a folder without a dkms.conf" test "$status" -eq 2
+run multikvm install /work/package
+ok "an instance without vac is refused" test "$status" -eq 2
+ok "and vac's package is named" says "apt-get install multi-kvm-dkms"
+run multikvm install
+ok "with nothing of ours there is nothing to do" test "$status" -eq 0
+run multikvm remove a
+ok "what is not installed cannot be removed" test "$status" -eq 2
+ok "all that leaves nothing" same_files
 
 # A tiny package out of the same templates, for what does not need a whole KVM.
 tiny() { # tiny VERSION LACKS [FOLDER]
@@ -121,9 +108,9 @@ tiny 1.0 ""
 run dkms add multi-kvm/1.0
 run dkms add kvm-tiny/1.0
 
-# As the postinst of an unsupported kernel does, and by hand.
-run dkms autoinstall -k $unsupported
-ok "autoinstall skips an unsupported kernel" test "$status" -eq 0
+# As the postinst of any kernel does, and by hand.
+run dkms autoinstall -k "$kernel"
+ok "dkms builds nothing of ours by itself, so that it cannot fail" test "$status" -eq 0
 ok "and is quiet about it" quiet
 for one in multi-kvm kvm-tiny; do
 	run dkms install $one/1.0 -k $unsupported
@@ -140,11 +127,12 @@ ok "an instance without multi-kvm is not built" test "$status" -eq 10
 ok "its last line says why" ends_with kvm-tiny 1.0 "multi-kvm is not installed for it (no \
 /var/lib/dkms/multi-kvm/kernel-$kernel-x86_64/module/Module.symvers)"
 
-run dkms autoinstall -k "$kernel"
-ok "autoinstall builds what is there" test "$status" -eq 0
-ok "vac before the instance, whose name comes first" before "vac.ko:" "kvm-tiny.ko:"
-run dkms autoinstall -k $unsupported
-ok "autoinstall of an unsupported kernel is still quiet" quiet
+run multikvm install
+ok "multikvm builds what is there" test "$status" -eq 0
+ok "vac before the instance" before "multi-kvm 1.0 installed" "kvm-tiny 1.0 installed"
+ok "and skips an unsupported kernel" says "kernel $unsupported: multi-kvm 1.0 skipped"
+run multikvm install --kernel "$kernel"
+ok "again there is nothing to do" says "kernel $kernel: kvm-tiny 1.0 is installed"
 
 tiny 1.1 no_such_export
 run dkms install kvm-tiny/1.1 -k "$kernel"
@@ -155,21 +143,24 @@ run dkms install kvm-tiny/1.2 -k "$kernel"
 ok "so does one of what this vac does not have" test "$status" -eq 10
 ok "its last line names it, too" \
 	ends_with kvm-tiny 1.2 "this multi-kvm has no vac_from_the_future()"
-for one in 1.0 1.1 1.2; do
-	run dkms remove kvm-tiny/$one --all
-	rm -r "$root/usr/src/kvm-tiny-$one"
-done
+run multikvm install
+ok "one that cannot be built does not stop multikvm" says "kvm-tiny 1.2 not built: kvm-tiny: not built"
+ok "but is told" test "$status" -eq 4
+ok "and what was installed stays" test -e "$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
+run multikvm remove tiny
+ok "all versions are removed" test "$status" -eq 0 -a ! -e "$root/var/lib/dkms/kvm-tiny" -a \
+	-z "$(find "$root/usr/src" -name 'kvm-tiny-*')"
 
 # Upgrade and rollback of a tag, the second with another vac of the same version.
 tiny 2.0 "" /work
 tiny 2.1 "" /work
-run $install tiny --package /work/kvm-tiny-2.1 --kernel "$kernel"
-run $install tiny --package /work/kvm-tiny-2.0 --kernel "$kernel"
+run $install /work/kvm-tiny-2.1 --kernel "$kernel"
+run $install /work/kvm-tiny-2.0 --kernel "$kernel"
 ok "an older version of a tag replaces a newer one" test "$status" -eq 0 -a \
 	-d "$root/usr/src/kvm-tiny-2.0" -a ! -e "$root/usr/src/kvm-tiny-2.1"
 echo 'MODULE_INFO(another, "vac");' >>"$root/work/vac/main.c"
 tiny 2.2 "" /work
-run $install tiny --package /work/kvm-tiny-2.2
+run $install /work/kvm-tiny-2.2
 run dkms status
 ok "a newer one on a changed vac, too" test "$(cat "$said")" = \
 	"kvm-tiny/2.2, $kernel, x86_64: installed
@@ -177,45 +168,70 @@ multi-kvm/1.0, $kernel, x86_64: installed"
 run modinfo -k "$kernel" -F another vac
 ok "and the changed vac is what is installed" says vac
 
-# From a source, whose snapshot and rewrite are these two here, so is the audit.
+# Where the audit is there it is asked; here it is a stub.
 stub() { printf '#!/bin/sh\n%s\n' "$2" >"$root/work/scripts/$1" && chmod 755 "$root/work/scripts/$1"; }
 tiny 2.3 "" /work
-stub snapshot 'echo a snapshot'
-stub rewrite 'echo /work/kvm-tiny-2.3'
 # shellcheck disable=SC2016	# the stub's own
 stub audit 'echo "# a note"; echo "$1: hazard 2: uses it"; test ! -s "$1" || exit 3'
-run $install tiny --from 6.1.999 --kernel "$kernel"
+run $install /work/kvm-tiny-2.3 --kernel "$kernel"
 ok "what the audit finds is not installed" test "$status" -eq 3
-ok "the finding is told" says "install: kvm-tiny.ko: hazard 2: uses it"
+ok "the finding is told" says "multikvm: kvm-tiny.ko: hazard 2: uses it"
 run dkms status kvm-tiny
 ok "the version before it stays, and nothing else" test "$(cat "$said")" = \
 	"kvm-tiny/2.2, $kernel, x86_64: installed" -a ! -e "$root/usr/src/kvm-tiny-2.3"
 # shellcheck disable=SC2016
 stub audit 'test -s "$1"'
-run $install tiny --from 6.1.999 --kernel "$kernel"
+run $install /work/kvm-tiny-2.3 --kernel "$kernel"
 ok "what it finds to be clean is" test "$status" -eq 0 -a -d "$root/usr/src/kvm-tiny-2.3"
 
 # What its source calls is not there; the installed version must stay.
 tiny 2.4 "" /work
 echo 'int doctored(void); int doctored(void) { return no_such_helper() + nor_this_one(); }' \
 	>>"$root/work/kvm-tiny-2.4/one.c"
-run $install tiny --package /work/kvm-tiny-2.4 --kernel "$kernel"
+run $install /work/kvm-tiny-2.4 --kernel "$kernel"
 ok "a doctored package is not installed" test "$status" -eq 4
 ok "the first line names interface and file" grep -q \
-	'^install: kvm-tiny: not built for this kernel: the kernel has no no_such_helper() (.*one.c:' "$said"
+	'^multikvm: kvm-tiny: not built for this kernel: the kernel has no no_such_helper() (.*one.c:' "$said"
 ok "and so is each other, with its place" \
 	grep -q '^  the kernel has no nor_this_one() (.*one.c:' "$said"
-ok "and the first is the log's last line" test "install: $(tail -n 1 \
-	"$root/var/lib/dkms/kvm-tiny/2.4/build/make.log")" = "$(grep -m1 ^install: "$said")"
+ok "and the first is the last line of a log that is kept" test "multikvm: $(tail -n 1 \
+	"$root/var/log/multi-kvm/kvm-tiny-2.4-$kernel.log")" = "$(grep -m1 ^multikvm: "$said")"
 run dkms status kvm-tiny
 ok "the version before it is still installed" says "kvm-tiny/2.3, $kernel, x86_64: installed"
-run $install tiny --uninstall
-ok "uninstall of the last instance takes vac along" same_files
+
+# What is on the disk is not what was built.
+: >"$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
+run multikvm doctor
+ok "doctor finds a module that is not what was built" test "$status" -eq 3
+ok "and says what to type" says "next: sudo multikvm install --kernel $kernel"
+run multikvm install --kernel "$kernel"
+ok "which puts it right" test "$status" -eq 0 -a -s "$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
+run multikvm doctor
+ok "then nothing is wrong" test "$status" -eq 0
+
+# Killed in the middle of it, at a time when dkms has been called already.
+files >"$folder/installed"
+tiny 2.5 "" /work
+stub dkms 'case $1 in install) kill -9 $PPID; exit 1;; esac; exec /usr/sbin/dkms "$@"'
+run env PATH=/work/scripts:/usr/sbin:/usr/bin:/sbin:/bin $install /work/kvm-tiny-2.5
+ok "a killed install" test "$status" -eq 137
+run multikvm doctor
+ok "is undone by the next multikvm" says "undoing a change that was interrupted"
+ok "and nothing of it is left" same_as_installed
+rm "$root/work/scripts/dkms"
+run dkms status
+ok "dkms knows what it knew before" test "$(cat "$said")" = \
+	"kvm-tiny/2.3, $kernel, x86_64: installed
+multi-kvm/1.0, $kernel, x86_64: installed"
+
+run multikvm remove tiny
+ok "removing the last instance takes vac along" same_files
 
 # The whole thing, as on a host.
-run $install a --package /work/package
+run $install /work/package
 ok "install builds for every supported kernel here" test "$status" -eq 0
-ok "and says which it skipped" says "$unsupported: skipped"
+ok "and says which it skipped" says "kernel $unsupported: multi-kvm 1.0 skipped"
+ok "and what the next boot does" says "next boot: the stock KVM, as long as none is chosen"
 updates=$root/lib/modules/$kernel/updates/dkms
 ok "vac.ko and kvm-a.ko are installed" test -f "$updates/vac.ko" -a -f "$updates/kvm-a.ko"
 ok "and vac-vfio.ko, whose names VFIO looks up" test -f "$updates/vac-vfio.ko"
@@ -232,15 +248,13 @@ run modprobe -S "$kernel" --show-depends kvm-a
 ok "modprobe loads vac first" before vac.ko kvm-a.ko
 ok "a udev rule is there, before uaccess is read" \
 	grep -q uaccess "$root/etc/udev/rules.d/65-multi-kvm.rules"
-ok "a modprobe configuration is there" test -f "$root/etc/modprobe.d/multi-kvm.conf"
+ok "no configuration of modprobe is there, which is for use" test ! -e "$root/etc/modprobe.d/multi-kvm.conf"
 started=$SECONDS
-run $install a --package /work/package
+run $install /work/package
 ok "a second install builds nothing" test "$status" -eq 0 -a $((SECONDS - started)) -lt 40
-run dkms autoinstall -k "$kernel"
-ok "autoinstall after it has nothing to do" quiet
 
-run $install a --uninstall
-ok "uninstall" test "$status" -eq 0
+run multikvm remove a
+ok "remove" test "$status" -eq 0
 ok "it leaves nothing" same_files
 ok "nor does depmod know of it" same_depends
 echo "1..$count"

@@ -8,19 +8,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "multikvm.h"
 
-#define FOLDER	"/var/lib/multi-kvm"
-#define HISTORY FOLDER "/history"
+#define HISTORY STATE "/history"
 #define LINES	100 /* that are kept */
 
 /* The tag of a line "SECONDS TAG", or NULL. */
@@ -58,63 +53,20 @@ static const char *last_lines(const char *text)
 	return at;
 }
 
-/* fsync() of the folder: else the rename may be lost. */
-static int sync_folder(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
-
-	err = fd < 0 || fsync(fd) ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static int write_new(const char *folder, const char *before, const char *tag)
-{
-	char *path = NULL, *fresh = NULL;
-	int err = -ENOMEM, dir_err;
-	FILE *file;
-
-	if (asprintf(&path, "%s/history", folder) < 0 ||
-	    asprintf(&fresh, "%s/.history.new", folder) < 0)
-		goto out;
-	file = fopen(fresh, "we");
-	if (!file) {
-		err = -errno;
-		goto out;
-	}
-	fprintf(file, "%s%s%lld %s\n", before, *before ? "\n" : "", (long long)time(NULL),
-		tag);
-	/* Root's rollback goes by it, and everybody's status reads it, whatever the umask is. */
-	err = fchmod(fileno(file), 0644) || fflush(file) || fsync(fileno(file)) ? -errno
-										: 0;
-	if (fclose(file) && !err)
-		err = -errno;
-	if (!err && rename(fresh, path))
-		err = -errno;
-	if (err)
-		unlink(fresh);
-	dir_err = err ? 0 : sync_folder(folder);
-	err = err ? err : dir_err;
-out:
-	free(path);
-	free(fresh);
-	return err;
-}
-
 enum status history_add(const char *tag)
 {
-	char *folder = host_path(FOLDER), *before = host_read(HISTORY);
+	char *before = host_read(HISTORY), *text = NULL;
 	int err = 0;
 
 	if (!before && errno != ENOENT)
 		err = -errno;
-	if (!err && mkdir(folder, 0755) && errno != EEXIST)
-		err = -errno;
+	if (!err && asprintf(&text, "%s%s%lld %s\n", before ? last_lines(before) : "",
+			     before && *before ? "\n" : "", (long long)time(NULL), tag) < 0)
+		err = -ENOMEM;
 	if (!err)
-		err = write_new(folder, before ? last_lines(before) : "", tag);
+		err = host_replace(text, HISTORY);
 	free(before);
-	free(folder);
+	free(text);
 	if (err)
 		return fail(SYSTEM, "cannot write " HISTORY ": %s", strerror(-err));
 	return DONE;

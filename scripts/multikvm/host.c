@@ -3,6 +3,7 @@
  * host.c - files of the host, most of them of sysfs and proc.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "multikvm.h"
@@ -62,7 +65,7 @@ bool host_has(const char *fmt, ...)
 }
 
 /* A file of proc and sysfs has no size: it is read until there is no more. */
-static char *read_all(const char *path)
+char *read_bytes(const char *path, size_t *length)
 {
 	size_t size = 0, room = 4096;
 	char *text = malloc(room), *more;
@@ -95,6 +98,17 @@ out:
 		errno = err;
 		return NULL;
 	}
+	*length = size;
+	return text;
+}
+
+char *read_file(const char *path)
+{
+	size_t size;
+	char *text = read_bytes(path, &size);
+
+	if (!text)
+		return NULL;
 	while (size && strchr(" \n", text[size - 1]))
 		size--;
 	text[size] = '\0';
@@ -110,7 +124,7 @@ char *host_read(const char *fmt, ...)
 		errno = ENOMEM;
 		return NULL;
 	}
-	text = read_all(path);
+	text = read_file(path);
 	free(path);
 	return text;
 }
@@ -123,7 +137,7 @@ long long host_number(const char *fmt, ...)
 	PATH(path, fmt);
 	if (!path)
 		return -ENOMEM;
-	text = read_all(path);
+	text = read_file(path);
 	free(path);
 	if (!text)
 		return -errno;
@@ -152,6 +166,100 @@ int host_write(const char *text, const char *fmt, ...)
 		close(fd);
 	free(path);
 	return err;
+}
+
+/* fsync() of the folder: else the rename may be lost. */
+static int sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	err = fd < 0 || fsync(fd) ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int write_whole(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+	int err;
+
+	if (!file)
+		return -errno;
+	fputs(text, file);
+	/* All may read what root has chosen, whatever the umask is. */
+	err = fchmod(fileno(file), 0644) || fflush(file) || fsync(fileno(file)) ? -errno
+										: 0;
+	if (fclose(file) && !err)
+		err = -errno;
+	return err;
+}
+
+int host_replace(const char *text, const char *path)
+{
+	char *to = host_path("%s", path), *fresh = NULL, *slash;
+	int err = -ENOMEM;
+
+	if (!to || asprintf(&fresh, "%s.new", to) < 0)
+		goto out;
+	slash = strrchr(to, '/');
+	*slash = '\0';
+	err = mkdir(to, 0755) && errno != EEXIST ? -errno : 0;
+	*slash = '/';
+	if (!err)
+		err = write_whole(fresh, text);
+	if (!err && rename(fresh, to))
+		err = -errno;
+	if (err)
+		unlink(fresh);
+	*slash = '\0';
+	if (!err)
+		err = sync_folder(to);
+out:
+	free(to);
+	free(fresh);
+	return err;
+}
+
+json_object *folder_names_of(const char *folder, const char *prefix)
+{
+	json_object *all = json_object_new_array();
+	struct dirent **names;
+	int i, n = folder ? scandir(folder, &names, NULL, alphasort) : -1;
+
+	for (i = 0; i < n; i++) {
+		if (names[i]->d_name[0] != '.' &&
+		    !strncmp(names[i]->d_name, prefix, strlen(prefix)))
+			json_object_array_add(all,
+					      json_object_new_string(names[i]->d_name));
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+	return all;
+}
+
+json_object *folder_names(const char *folder)
+{
+	return folder_names_of(folder, "");
+}
+
+json_object *host_names(const char *fmt, ...)
+{
+	json_object *names;
+	char *path;
+
+	PATH(path, fmt);
+	names = folder_names(path);
+	free(path);
+	return names;
+}
+
+const char *host_kernel(void)
+{
+	static struct utsname host;
+
+	return uname(&host) ? "" : host.release;
 }
 
 bool host_is_root(void)
@@ -211,25 +319,45 @@ json_object *host_text(const char *text)
 	return value;
 }
 
+static int lock_fd = -1;
+
+void host_keep_lock(void)
+{
+	if (lock_fd >= 0)
+		fcntl(lock_fd, F_SETFD, 0);
+}
+
+/* Asked once a second, so that a wish to stop is heard. */
+static enum status wait_for_lock(void)
+{
+	bool told = false;
+
+	while (flock(lock_fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(SYSTEM, "cannot lock " LOCK ": %s", strerror(errno));
+		if (process_stopped())
+			return SYSTEM;
+		if (!told)
+			say("waiting for another multikvm");
+		told = true;
+		sleep(1);
+	}
+	return DONE;
+}
+
 enum status host_lock(const char *command)
 {
+	enum status status;
 	char *path;
-	int fd;
 
 	if (!host_is_root())
 		return fail(REFUSED, "only root can do that\nnext: sudo multikvm %s",
 			    command);
 	path = host_path(LOCK);
-	fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+	lock_fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 	free(path);
-	if (fd < 0)
+	if (lock_fd < 0)
 		return fail(SYSTEM, "cannot open " LOCK ": %s", strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		say("waiting for another multikvm");
-		while (flock(fd, LOCK_EX))
-			if (errno != EINTR)
-				return fail(SYSTEM, "cannot lock " LOCK ": %s",
-					    strerror(errno));
-	}
-	return DONE; /* it stays open, and with that locked, until the program ends */
+	status = wait_for_lock();
+	return status ? status : transaction_recover(); /* it stays open, and with that locked, until the program ends */
 }

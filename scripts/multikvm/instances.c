@@ -115,12 +115,18 @@ static enum status refuse_busy(const char *tag, long long count)
 		    i < n ? " ..." : "", tag);
 }
 
+enum status refuse_vms(const char *tag)
+{
+	long long vms = host_number("/sys/kernel/vac/instances/%s/vms", tag);
+
+	return vms > 0 ? refuse_busy(tag, vms) : DONE;
+}
+
 enum status do_unload(int argc, char **argv)
 {
 	const char *tag = only_tag(argc, argv);
 	json_object *done;
 	enum status status;
-	long long vms;
 
 	if (!tag)
 		return USAGE;
@@ -129,9 +135,9 @@ enum status do_unload(int argc, char **argv)
 		return status;
 	if (!vac_has(tag))
 		return fail(NOT_FOUND, "%s is not loaded\nnext: multikvm list", tag);
-	vms = host_number("/sys/kernel/vac/instances/%s/vms", tag);
-	if (vms > 0)
-		return refuse_busy(tag, vms);
+	status = refuse_vms(tag);
+	if (status)
+		return status;
 	done = vac_instance(tag);
 	status = module_unload(tag);
 	if (status) {
@@ -175,7 +181,7 @@ static void say_who_stays(const char *tag)
 static enum status choose(const char *tag)
 {
 	char *before = vac_default(), *last = history_previous(NULL);
-	enum status status = DONE;
+	enum status status = DONE, kept;
 	int err;
 
 	if (vac_closed(tag))
@@ -199,6 +205,8 @@ static enum status choose(const char *tag)
 		say_who_stays(tag);
 		if (!last || strcmp(last, tag))
 			status = history_add(tag);
+		kept = boot_choose(tag);
+		status = status ? status : kept;
 	}
 	free(before);
 	free(last);

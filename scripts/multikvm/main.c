@@ -17,6 +17,16 @@ static const struct command commands[] = {
 	{ "unload", do_unload, "TAG", "unload an instance that has no VMs" },
 	{ "run", do_run, "TAG -- COMMAND...",
 	  "a command whose /dev/kvm is this instance" },
+	{ "build", do_build,
+	  "TAG [--from FROM] [--series SERIES] [--patch FILE]...",
+	  "an instance's package from a kernel's source" },
+	{ "install", do_install,
+	  "[TAG|FOLDER] [--kernel KERNEL]... [--vac FOLDER] [--host-files FOLDER]",
+	  "a package, or all in /usr/src, for the kernels here" },
+	{ "remove", do_remove, "TAG", "an instance that is not the default, and has no VMs" },
+	{ "disable", do_disable, "", "give the host back to the stock KVM" },
+	{ "boot", do_boot, "", "load the chosen default; multi-kvm.service does this" },
+	{ "doctor", do_doctor, "", "what is wrong, and what to type" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -30,10 +40,10 @@ static void help(FILE *out)
 
 	fputs("usage: multikvm [--json] COMMAND ...\n\n", out);
 	for (i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-8s %-18s %s\n", commands[i].name, commands[i].usage,
-			commands[i].help);
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
 	fprintf(out,
-		"\n--json, before or after the command, prints one JSON document.\n%s",
+		"\nmultikvm COMMAND --help has the arguments.\n"
+		"--json, before or after the command, prints one JSON document.\n%s",
 		exit_statuses);
 }
 
@@ -59,10 +69,7 @@ const char *only_tag(int argc, char **argv)
 		usage(argv[0]);
 		return NULL;
 	}
-	if (is_tag(argv[1]))
-		return argv[1];
-	fail(USAGE, "'%s' is no tag: a letter, then up to 23 of a-z 0-9 _", argv[1]);
-	return NULL;
+	return check_tag(argv[1]) ? NULL : argv[1];
 }
 
 /* --json goes from the words up to "--", wherever it is; what comes after belongs to a command. */
@@ -88,6 +95,7 @@ static int take_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	enum status status;
 
 	argc = take_options(argc, argv);
 	if (argc < 2 && as_json)
@@ -109,5 +117,8 @@ int main(int argc, char **argv)
 		       command->help, exit_statuses);
 		return DONE;
 	}
-	return command->run(argc - 1, argv + 1);
+	process_begin();
+	status = command->run(argc - 1, argv + 1);
+	process_end();
+	return status;
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "multikvm.h"
@@ -19,19 +18,48 @@
 #define UNLOAD_TRIES \
 	50 /* a tenth of a second each: references are dropped by delayed work */
 
-bool is_tag(const char *word)
+#define NOT_A_TAG(word) #word,
+static const char * const not_tags[] = {
+#include "../../vac/not-tags.h"
+	NULL
+};
+
+static bool is_excepted(const char *word)
+{
+	const char * const *one;
+
+	for (one = not_tags; *one; one++)
+		if (!strcmp(word, *one))
+			return true;
+	return false;
+}
+
+static bool looks_like_a_tag(const char *word)
 {
 	size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	return *word >= 'a' && *word <= 'z' && !word[n] && n <= TAG_MAX &&
-	       strcmp(word, "none");
+	return *word >= 'a' && *word <= 'z' && !word[n] && n <= TAG_MAX;
+}
+
+bool is_tag(const char *word)
+{
+	return looks_like_a_tag(word) && !is_excepted(word);
+}
+
+enum status check_tag(const char *word)
+{
+	if (!looks_like_a_tag(word))
+		return fail(USAGE, "'%s' is no tag: a letter, then up to 23 of a-z 0-9 _",
+			    word);
+	if (is_excepted(word))
+		return fail(USAGE, "%s is no tag: that word means something else\n"
+				   "next: another one, for example my_%s", word, word);
+	return DONE;
 }
 
 static char *modules_folder(void)
 {
-	struct utsname host;
-
-	return uname(&host) ? NULL : host_path("/lib/modules/%s", host.release);
+	return host_path("/lib/modules/%s", host_kernel());
 }
 
 /* The tag of a line of modules.dep, if that is an instance: kvm-<tag>, which depends on vac. */
@@ -57,15 +85,12 @@ static int by_text(const void *a, const void *b)
 		      json_object_get_string(*(json_object * const *)b));
 }
 
-json_object *modules_installed(void)
+static json_object *installed_for(const char *kernel)
 {
 	json_object *tags = json_object_new_array();
-	struct utsname host;
 	char *text, *rest, *line, *tag;
 
-	if (uname(&host))
-		return tags;
-	rest = text = host_read("/lib/modules/%s/modules.dep", host.release);
+	rest = text = host_read("/lib/modules/%s/modules.dep", kernel);
 	while (rest && (line = strsep(&rest, "\n"))) {
 		tag = tag_of(line);
 		if (tag)
@@ -76,9 +101,19 @@ json_object *modules_installed(void)
 	return tags;
 }
 
+json_object *modules_installed(void)
+{
+	return installed_for(host_kernel());
+}
+
 bool module_installed(const char *tag)
 {
-	json_object *tags = modules_installed();
+	return module_installed_for(tag, host_kernel());
+}
+
+bool module_installed_for(const char *tag, const char *kernel)
+{
+	json_object *tags = installed_for(kernel);
 	bool found = false;
 	size_t i;
 
@@ -136,6 +171,55 @@ json_object *module_info(const char *tag)
 	return info;
 }
 
+bool module_is_newer(const char *name)
+{
+	char *note = host_path("/sys/module/%s/notes/.note.gnu.build-id", name);
+	char *folder = modules_folder(), *id = NULL, *file = NULL;
+	struct kmod_ctx *ctx = folder ? kmod_new(folder, NULL) : NULL;
+	struct kmod_module *module;
+	size_t id_size, size;
+	bool newer = false;
+
+	if (ctx && !kmod_module_new_from_name(ctx, name, &module)) {
+		const char *path = kmod_module_get_path(module);
+
+		id = note ? read_bytes(note, &id_size) : NULL;
+		/* In one that is packed it cannot be found. */
+		if (id && path && !strcmp(path + strlen(path) - 3, ".ko"))
+			file = read_bytes(path, &size);
+		newer = file && !memmem(file, size, id, id_size);
+		kmod_module_unref(module);
+	}
+	if (ctx)
+		kmod_unref(ctx);
+	free(folder);
+	free(note);
+	free(id);
+	free(file);
+	return newer;
+}
+
+char *module_signer(const char *tag)
+{
+	struct kmod_list *list = NULL, *at;
+	struct kmod_module *module;
+	struct kmod_ctx *ctx;
+	char *signer = NULL;
+
+	if (find(tag, &ctx, &module))
+		return NULL;
+	kmod_module_get_info(module, &list);
+	kmod_list_foreach(at, list) if (!strcmp(kmod_module_info_get_key(at), "signer"))
+	{
+		free(signer);
+		signer = strdup(kmod_module_info_get_value(at));
+	}
+	kmod_module_info_free_list(list);
+	kmod_module_unref(module);
+	kmod_unref(ctx);
+	return signer;
+}
+
 /* The kernel log from its end on; -1 if it cannot be read. */
 static int log_open(void)
 {
@@ -182,15 +266,183 @@ static char *log_said(int fd, const char *tag)
 	return said;
 }
 
-static const char *stock_module(void)
+static const char * const stock[] = { "kvm_amd", "kvm_intel", "kvm" };
+
+const char *modules_stock(void)
 {
-	static const char * const names[] = { "kvm_amd", "kvm_intel", "kvm" };
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (host_has("/sys/module/%s/initstate", names[i]))
-			return names[i];
+	for (i = 0; i < sizeof(stock) / sizeof(stock[0]); i++)
+		if (host_has("/sys/module/%s/initstate", stock[i]))
+			return stock[i];
 	return NULL;
+}
+
+/* The stock module of this CPU. */
+static const char *stock_of_cpu(void)
+{
+	char *text = host_read("/proc/cpuinfo");
+	const char *name = !text			? NULL :
+			   strstr(text, " svm")		? "kvm_amd" :
+			   strstr(text, " vmx")		? "kvm_intel" :
+							  NULL;
+
+	free(text);
+	return name;
+}
+
+/* Load or remove a module by its name. -errno */
+static int by_name(const char *name, bool load)
+{
+	char *folder = modules_folder();
+	struct kmod_ctx *ctx = folder ? kmod_new(folder, NULL) : NULL;
+	struct kmod_module *module;
+	int err = ctx ? 0 : -ENOMEM;
+
+	free(folder);
+	if (err)
+		return err;
+	kmod_set_log_priority(ctx, 0);
+	err = kmod_module_new_from_name(ctx, name, &module);
+	if (!err) {
+		err = load ? kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL,
+							     NULL) :
+			     kmod_module_remove_module(module, O_NONBLOCK);
+		kmod_module_unref(module);
+	}
+	kmod_unref(ctx);
+	return err;
+}
+
+/* Those of the stock modules that are loaded go, unless somebody has one of them open. -errno */
+static int unload_stock(void)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; !err && i < sizeof(stock) / sizeof(stock[0]); i++)
+		if (host_has("/sys/module/%s/initstate", stock[i]))
+			err = by_name(stock[i], false);
+	if (err)
+		modules_load_stock(); /* kvm may be held where the vendor's module was not */
+	return err;
+}
+
+const char *modules_load_stock(void)
+{
+	const char *name = stock_of_cpu();
+
+	return name && !by_name(name, true) ? name : NULL;
+}
+
+enum status modules_unload_vac(void)
+{
+	static const char * const names[] = { "vac_vfio", "vac" };
+	size_t i;
+	int err;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!host_has("/sys/module/%s/initstate", names[i]))
+			continue;
+		err = by_name(names[i], false);
+		if (err)
+			return fail(err == -EAGAIN || err == -EBUSY ? REFUSED : SYSTEM,
+				    "cannot unload %s: %s\nnext: lsmod | grep %s", names[i],
+				    strerror(-err), names[i]);
+	}
+	return DONE;
+}
+
+/* The options of modprobe.d and of the kernel's command line for a module, or NULL. */
+static const char *options_of(struct kmod_ctx *ctx, const char *name,
+			      struct kmod_module **module)
+{
+	if (kmod_module_new_from_name(ctx, name, module))
+		*module = NULL;
+	return *module ? kmod_module_get_options(*module) : NULL;
+}
+
+static bool has_parameter(struct kmod_list *info, const char *name, size_t n)
+{
+	struct kmod_list *at;
+
+	kmod_list_foreach(at, info)
+	{
+		const char *value = kmod_module_info_get_value(at);
+
+		if (!strcmp(kmod_module_info_get_key(at), "parm") &&
+		    !strncmp(value, name, n) && value[n] == ':')
+			return true;
+	}
+	return false;
+}
+
+/* The site's options of one stock module go to `known`, or to `lost` where the instance has no such. */
+static void sort_options(const char *name, const char *options, struct kmod_list *info,
+			 FILE *known, json_object *lost)
+{
+	char *copy = options ? strdup(options) : NULL, *rest = copy, *one, *text;
+	size_t n, i;
+
+	while (rest && (one = strsep(&rest, " \t"))) {
+		n = strcspn(one, "=");
+		/* The kernel takes both - and _; modinfo has _. */
+		for (i = 0; i < n; i++)
+			one[i] = one[i] == '-' ? '_' : one[i];
+		if (!n)
+			continue;
+		if (has_parameter(info, one, n))
+			fprintf(known, "%s ", one);
+		else if (asprintf(&text, "%s.%s", name, one) >= 0) {
+			json_object_array_add(lost, json_object_new_string(text));
+			free(text);
+		}
+	}
+	free(copy);
+}
+
+/*
+ * What an instance, which is kvm and the vendor's module in one, gets as options: those of the site
+ * for these two, and its own last, since of two the later one counts.
+ */
+static char *site_options(struct kmod_ctx *ctx, struct kmod_module *module,
+			  json_object *lost)
+{
+	const char *names[] = { "kvm", stock_of_cpu() }, *options;
+	struct kmod_list *info = NULL;
+	struct kmod_module *site;
+	char *text = NULL;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+
+	kmod_module_get_info(module, &info);
+	for (i = 0; out && i < 2 && names[i]; i++) {
+		options = options_of(ctx, names[i], &site);
+		sort_options(names[i], options, info, out, lost);
+		if (site)
+			kmod_module_unref(site);
+	}
+	options = kmod_module_get_options(module);
+	if (out)
+		fprintf(out, "%s", options ? options : "");
+	if (out)
+		fclose(out);
+	kmod_module_info_free_list(info);
+	return text;
+}
+
+json_object *module_lost_options(const char *tag)
+{
+	json_object *lost = json_object_new_array();
+	struct kmod_module *module;
+	struct kmod_ctx *ctx;
+
+	if (find(tag, &ctx, &module))
+		return lost;
+	free(site_options(ctx, module, lost));
+	kmod_module_unref(module);
+	kmod_unref(ctx);
+	return lost;
 }
 
 static enum status not_loaded(const char *tag, int err, const char *said)
@@ -211,33 +463,57 @@ static enum status not_loaded(const char *tag, int err, const char *said)
 	return fail(SYSTEM, "cannot load kvm-%s: %s%s", tag, why, said);
 }
 
-enum status module_load(const char *tag)
+/* Loads it; the errors of the kernel are in `said`. */
+static int insert(const char *tag, char **said)
 {
+	json_object *lost = json_object_new_array();
 	struct kmod_module *module;
 	struct kmod_ctx *ctx;
-	enum status status = DONE;
-	const char *stock = vac_loaded() ? NULL : stock_module();
-	char *said;
+	char *options;
 	int err, log;
+	size_t i;
+
+	*said = NULL;
+	err = find(tag, &ctx, &module);
+	if (!err) {
+		options = site_options(ctx, module, lost);
+		log = log_open();
+		err = kmod_module_probe_insert_module(module, 0, options, NULL, NULL, NULL);
+		*said = log_said(log, tag);
+		free(options);
+		kmod_module_unref(module);
+		kmod_unref(ctx);
+	}
+	for (i = 0; !err && i < json_object_array_length(lost); i++)
+		say("  not carried over, for %s has no such parameter: %s", tag,
+		    json_object_get_string(json_object_array_get_idx(lost, i)));
+	json_object_put(lost);
+	return err > 0 ? -EINVAL : err;
+}
+
+enum status module_load(const char *tag)
+{
+	const char *there = vac_loaded() ? NULL : modules_stock();
+	enum status status = DONE;
+	char *said;
+	int err;
 
 	if (!module_installed(tag))
 		return fail(
 			NOT_FOUND,
 			"there is no kvm-%s for the running kernel\nnext: multikvm list",
 			tag);
-	if (stock)
+	err = there ? unload_stock() : 0;
+	if (err)
 		return fail(REFUSED,
-			    "cannot load kvm-%s: the stock KVM is loaded (%s)\n"
-			    "next: stop its VMs, then sudo modprobe -r %s",
-			    tag, stock, stock);
-	err = find(tag, &ctx, &module);
+			    "cannot load kvm-%s: the stock KVM is in use (%s: %s)\n"
+			    "next: stop its VMs, see sudo fuser -v /dev/kvm",
+			    tag, there, strerror(-err));
+	if (there)
+		say("unloaded the stock KVM, which nobody used");
+	err = insert(tag, &said);
 	if (err)
-		return fail(SYSTEM, "cannot load kvm-%s: %s", tag, strerror(-err));
-	log = log_open();
-	err = kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL);
-	said = log_said(log, tag);
-	if (err)
-		status = not_loaded(tag, err < 0 ? err : -EINVAL, said ? said : "");
+		status = not_loaded(tag, err, said ? said : "");
 	else if (!vac_has(tag))
 		status = fail(
 			REFUSED,
@@ -245,8 +521,11 @@ enum status module_load(const char *tag)
 			"next: modprobe --show-depends kvm-%s",
 			tag, tag);
 	free(said);
-	kmod_module_unref(module);
-	kmod_unref(ctx);
+	if (status && there) {
+		modules_unload_vac();
+		if (modules_load_stock())
+			say("the stock KVM is loaded again");
+	}
 	return status;
 }
 

@@ -9,8 +9,10 @@
 #define MULTIKVM_H
 
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define FMT(n) __attribute__((format(printf, n, n + 1)))
 
@@ -44,8 +46,9 @@ enum status report_rows(const char *name, const struct column *columns,
 enum status report_object(const char *name, json_object *object);
 /* A line that says what was done; nothing with --json. */
 void say(const char *fmt, ...) FMT(1);
-/* Takes what was done as an object: {"done": object}; nothing without --json. */
+/* Takes what was done as an object: {"done": object}, or {name: object}; nothing without --json. */
 enum status report_done(json_object *object);
+enum status report(const char *name, json_object *object);
 
 /*
  * host.c: files of the host. With FOR_TESTS, MULTIKVM_ROOT in the environment is put before each
@@ -57,14 +60,67 @@ long long host_number(const char *fmt, ...) FMT(1); /* or -errno */
 bool host_has(const char *fmt, ...) FMT(1);
 int host_write(const char *text, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A new file takes the place of the old one: whole after a full disk or a power cut. -errno */
+int host_replace(const char *text, const char *path);
 bool host_is_root(void);
 /*
  * A string, or NULL for NULL. Others choose the names of processes and cgroups: what is no UTF-8, or
  * a control character, becomes \xNN.
  */
 json_object *host_text(const char *text);
-/* Held until the program ends; waits for another multikvm, and says so. Root is asked for, too. */
+/*
+ * Held until the program ends; waits for another multikvm, and says so. Root is asked for, too. A
+ * change that was left unfinished is undone first.
+ */
 enum status host_lock(const char *command);
+void host_keep_lock(void); /* in a child that becomes another program: it holds the lock, too */
+/* The names in a folder, or none, as [name], sorted. */
+json_object *host_names(const char *fmt, ...) FMT(1);
+const char *host_kernel(void); /* the running one's release */
+/* The same of paths that are not below MULTIKVM_ROOT, or are already. */
+char *read_file(const char *path);
+/* Of a file of any bytes; `size` is set. */
+char *read_bytes(const char *path, size_t *size);
+json_object *folder_names(const char *folder);
+json_object *folder_names_of(const char *folder, const char *prefix);
+/* A program of the build scripts, malloc()ed, or NULL where those are not installed. */
+char *scripts_program(const char *name);
+void add_once(json_object *list, const char *text);
+
+#define STATE "/var/lib/multi-kvm"
+#define STEPS "/run/multikvm.log" /* what the programs of a change said */
+
+/* process.c: other programs, and being asked to stop. */
+struct process {
+	const char *what;   /* what takes so long, for a terminal */
+	const char *log;    /* its output is added to that; NULL: it is ours */
+	const char *output; /* without a log: what it prints, but not its errors */
+	const char *folder; /* where it runs */
+	bool on_host;	    /* it changes the host: a wish to stop waits for its end */
+	bool as_caller;	    /* as the user who called sudo */
+};
+
+void process_begin(void);
+bool process_stopped(void); /* somebody wants this to stop */
+void process_release(void); /* before this program becomes another one */
+void process_end(void);	    /* if somebody did, this ends the program, as their signal does */
+/* Its exit status, 127 where it could not be started; 128 + the signal that ended it; or -errno. */
+int process_run(const struct process *how, const char * const argv[]);
+
+/*
+ * transaction.c: a change of the host that is whole or undone. Paths are absolute, what is in them
+ * included; none lies in another. depmod is called for the kernels if it is undone.
+ */
+enum status transaction_begin(json_object *paths, json_object *kernels);
+int transaction_step(const char * const argv[]); /* as process_run(), at the host's root */
+enum status transaction_commit(void);
+enum status transaction_undo(void);
+/* After one that was killed: undoes what it had begun, and removes what it left. */
+enum status transaction_recover(void);
+/* What the last step said, and how it ended, as an error that begins with `what`. */
+enum status transaction_failed(const char *what, int result);
+
+#define STEP(...) transaction_step((const char * const[]){ __VA_ARGS__, NULL })
 
 /* vac.c: what vac says. Arrays and objects are the caller's. */
 bool vac_loaded(void);
@@ -77,19 +133,91 @@ json_object *vac_vms(const char *tag); /* NULL: of all. Only root sees any */
 
 /* modules.c: modules by libkmod. */
 bool is_tag(const char *word);
+enum status check_tag(const char *word); /* the same, and reports what is wrong with it */
 json_object *modules_installed(void); /* [tag], of the running kernel, sorted */
 bool module_installed(const char *tag);
+bool module_installed_for(const char *tag, const char *kernel);
 /* snapshot, patches of an installed instance; NULL where the module cannot be read */
 json_object *module_info(const char *tag);
+/* With the options that the site has for the stock modules, and in place of those if they are idle. */
 enum status module_load(const char *tag);
 enum status module_unload(const char *tag);
+enum status modules_unload_vac(void);	/* which no instance uses any more */
+const char *modules_load_stock(void);	/* its name, or NULL */
+const char *modules_stock(void);	/* that of the loaded one, or NULL */
+/* Was the installed module made from something else than the loaded one, kvm_<tag> or vac? */
+bool module_is_newer(const char *name);
+char *module_signer(const char *tag); /* malloc()ed, or NULL */
+/* [text]: options of the site that an instance does not know */
+json_object *module_lost_options(const char *tag);
 
 /* history.c: which tags were the default, the latest last. */
 enum status history_add(const char *tag);
 char *history_previous(
 	const char *now); /* the latest that is not `now`, malloc()ed, or NULL */
 
-/* instances.c, vms.c, status.c, run.c */
+/*
+ * packages.c: source packages, folders NAME-VERSION with a dkms.conf, and what dkms has of them.
+ */
+#define VAC_PACKAGE "multi-kvm"
+#define ARCH	    "x86_64"
+#define PACKAGES    STATE "/packages" /* that `multikvm build` made */
+#define HOST_FILES  STATE "/host-files" /* those that came with a checkout, as JSON */
+
+struct package {
+	char *name, *version; /* "multi-kvm", which is vac, or "kvm-<tag>" */
+	char *folder, *series;
+	bool in_place; /* in /usr/src already */
+};
+
+int package_read(const char *folder, struct package *package); /* -errno */
+void package_free(struct package *package);
+bool package_is_vac(const char *name);
+json_object *package_versions(const char *name);
+char *package_installed(const char *name, const char *kernel); /* its version, malloc()ed */
+json_object *package_kernels(const char *name);	 /* those that have it installed */
+json_object *package_sources(const char *name);	 /* folders in /usr/src; NULL: of all of ours */
+bool package_of_dpkg(const char *path);
+/* What is installed for a kernel, and is not what dkms has built; malloc()ed, or NULL. */
+char *package_damaged(const char *name, const char *kernel);
+json_object *kernels_with_headers(void);
+bool kernel_has_headers(const char *kernel);
+
+/* stage.c: packages are built where nobody else sees them. */
+#define STAGE_EXCLUDED 77 /* dkms: the package is not for this kernel */
+#define STAGE_UNSAFE   3  /* the audit found something */
+
+enum status stage_begin(void);
+void stage_end(void);
+enum status stage_source(const struct package *package);
+bool stage_same_source(const struct package *package);
+/* For the build of instances: vac as it was built here, or else (NULL) as it is installed. -errno */
+int stage_vac(const char *kernel, const struct package *built);
+/* 0, STAGE_EXCLUDED, or -errno; `why` is malloc()ed lines, the first what failed. */
+int stage_build(const struct package *package, const char *kernel, char **why);
+int stage_audit(const struct package *package, const char *kernel, char **why);
+/* `what` is "src" or "dkms", as in /usr/src and /var/lib/dkms. malloc()ed */
+char *stage_path(const char *what, const struct package *package, const char *rest);
+json_object *stage_modules(const struct package *package, const char *kernel);
+
+/* place.c: from the stage to dkms and the kernels. Steps of a transaction: 0, -errno, or their status. */
+void place_paths(json_object *to, const char *name, const char *version, json_object *kernels);
+int place_new(const struct package *package, json_object *kernels);
+int place_remove_old(const struct package *package);
+int place_remove_all(const char *name);
+
+/* boot.c: the default that outlives a boot */
+char *boot_default(void); /* malloc()ed, or NULL */
+enum status boot_choose(const char *tag);
+enum status boot_forget(void);
+char *boot_next(void); /* what the next boot does, malloc()ed */
+void boot_kernels(json_object *with, json_object *without, const char *tag);
+void say_next_boot(json_object *to);
+
+enum status refuse_vms(const char *tag);	   /* if it has VMs */
+enum status refuse_packaged(const char *name); /* if dpkg brought it */
+
+/* A command per function: instances.c, vms.c, status.c, run.c, install.c, remove.c, boot.c, ... */
 enum status do_list(int argc, char **argv);
 enum status do_load(int argc, char **argv);
 enum status do_unload(int argc, char **argv);
@@ -98,6 +226,12 @@ enum status do_rollback(int argc, char **argv);
 enum status do_ps(int argc, char **argv);
 enum status do_status(int argc, char **argv);
 enum status do_run(int argc, char **argv);
+enum status do_install(int argc, char **argv);
+enum status do_remove(int argc, char **argv);
+enum status do_disable(int argc, char **argv);
+enum status do_boot(int argc, char **argv);
+enum status do_build(int argc, char **argv);
+enum status do_doctor(int argc, char **argv);
 
 /* main.c */
 enum status usage(const char *command); /* reports that it was called wrongly */

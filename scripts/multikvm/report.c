@@ -61,6 +61,7 @@ enum status fail(enum status status, const char *fmt, ...)
 	if (as_json) {
 		fail_as_json(status, text);
 	} else {
+		fflush(stdout);
 		rest = text;
 		fprintf(stderr, "multikvm: %s\n", strsep(&rest, "\n"));
 		while ((line = strsep(&rest, "\n")))
@@ -143,12 +144,18 @@ void say(const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	putchar('\n');
+	fflush(stdout);
 }
 
 enum status report_done(json_object *object)
 {
+	return report("done", object);
+}
+
+enum status report(const char *name, json_object *object)
+{
 	if (as_json)
-		return print_json("done", object);
+		return print_json(name, object);
 	json_object_put(object);
 	return fflush(stdout) ? SYSTEM : DONE;
 }

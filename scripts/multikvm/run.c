@@ -77,6 +77,7 @@ enum status do_run(int argc, char **argv)
 	if (err)
 		return fail(SYSTEM, "cannot put %s at /dev/kvm for the command: %s",
 			    device, strerror(-err));
+	process_release();
 	execvp(argv[3], argv + 3);
 	err = errno;
 	return fail(err == ENOENT ? NOT_FOUND : SYSTEM, "cannot run %s: %s", argv[3],

@@ -37,7 +37,7 @@ def tools(word):
     return {"rewrite": rewrite(nowhere, t.folder / "out", tag=word),
             "build": run("scripts/build", "instance", "--kernel", kernel(), "--tag", word,
                          "--from", nowhere),
-            "install": run("scripts/install", word, "--package", nowhere)}
+            "multikvm": run("build/test/tags/multikvm", "build", word, "--from", nowhere)}
 
 
 def modules(order, builtin):
@@ -50,13 +50,14 @@ def modules(order, builtin):
 
 
 t = Tap()
+run("make", "-s", "-C", "scripts/multikvm", f"OUT={ROOT}/build/test/tags")
 words = tag.not_tags()
 t.ok({"none", "amd", "intel"} <= set(words), "the list has none, amd and intel", words)
 for word in words:
     said = tools(word)
     wrong = [f"{name}: {status}: {err}" for name, (status, _, err) in said.items()
              if status != 1 or f"{word} is no tag" not in err or "next: " not in err]
-    t.ok(not wrong, f"rewrite, build and install refuse {word}", *wrong)
+    t.ok(not wrong, f"rewrite, build and multikvm refuse {word}", *wrong)
 for word in ("Amd", "a.b", "a-b", "1a", "a" * 25):
     said = tools(word)
     wrong = [f"{name}: {status}: {err}" for name, (status, _, err) in said.items()

@@ -21,12 +21,12 @@ from pathlib import Path
 import jsonschema
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rewrite"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import ROOT, Tap  # noqa: E402
+from tap import Tap  # noqa: E402
+from host import SCHEMA, build_tool  # noqa: E402
 
-OUT = ROOT / "build/test/tool"
-TOOL = OUT / "multikvm"
-SCHEMA = json.loads((ROOT / "scripts/multikvm/multikvm.schema.json").read_text())
+TOOL = build_tool()
 
 
 class Host:
@@ -221,9 +221,6 @@ def choices(tap, host):
 
 
 def main():
-    subprocess.run(["make", "-s", "-C", ROOT / "scripts/multikvm", f"OUT={OUT}",
-                    "CFLAGS=-O1 -g -DFOR_TESTS -fsanitize=address,undefined -fno-sanitize-recover"],
-                   check=True)
     tap = Tests()
     for part in (reports, refusals, choices):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,23 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: multikvm loads installed instances, chooses which one new VMs get and goes back, runs a
- * command on the instance that it names, for a user of group kvm too, and refuses what would
- * disturb VMs.
+ * Claim: multikvm loads installed instances with the site's options for the stock KVM, takes the place
+ * of an idle stock KVM and not of one in use, chooses which instance new VMs get, also after a
+ * boot, and goes back, runs a command on the instance that it names, for a user of group kvm too,
+ * refuses what would disturb VMs, and gives the host back to the stock KVM.
  *
  * fails when: do_unload() does not ask for VMs (the refusal says nothing of processes), choose()
- * does not load, and when run mounts nothing (the VM of its command is the default's).
+ * does not load or not call boot_choose() (boot loads nothing), run mounts nothing (the VM of its
+ * command is the default's), insert() passes no options, sort_options() puts an instance's own first,
+ * unload_stock() is not called, and when do_disable() leaves vac loaded.
  *
  * needs: tool
+ * machine: --append kvm.ignore_msrs=1 --append kvm_amd.nested=0 --append kvm_intel.nested=0 --append kvm_b.nested=1 --append kvm.no_such=1
  * series: first
  * test-all: intel
  */
 #define _GNU_SOURCE
 #include "../guest/work.h"
+#include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/mod.h"
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +39,8 @@ static char said[4096]; /* by the last tool(), on both outputs */
 
 static void make_folders(void)
 {
-	static const char * const folders[] = { "/run", "/var", "/var/lib" };
+	static const char * const folders[] = { "/run", "/var", "/var/lib", "/etc",
+						"/etc/modprobe.d" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
@@ -95,14 +102,51 @@ static int in_command(const char *tag)
 	return status;
 }
 
-static void refuses_beside_stock(void)
+static void takes_the_place_of_stock(void)
 {
+	int fd;
+
 	need(mod_insert_needed(), "what kvm needs loads");
 	need(mod_insert("kvm", ""), "stock kvm loads");
-	tool_says(tool("load", "a"), 3, "the stock KVM is loaded (kvm)",
-		  "beside the stock KVM nothing is loaded");
-	ok(!mod_loaded("vac") && !mod_loaded("kvm-a"), "vac neither");
-	ok_errno(mod_remove_within("kvm", 5), "kvm unloads");
+	need(mod_insert(stock_module(), ""), "and the vendor's");
+	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	ok(fd >= 0, "it has /dev/kvm");
+	tool_says(tool("load", "a"), 3, "the stock KVM is in use",
+		  "while somebody has that open nothing is loaded");
+	ok(!mod_loaded("vac") && mod_loaded(stock_module()), "nor unloaded");
+	close(fd);
+	tool_says(tool("load", "a"), 0, "unloaded the stock KVM, which nobody used",
+		  "an idle one is replaced: load a");
+	ok(!mod_loaded("kvm") && mod_loaded("kvm-a"), "by a");
+}
+
+static void has_parameter(const char *tag, const char *name, char want)
+{
+	char value[8] = "";
+
+	if (!ok(!sys_read(value, sizeof(value), "/sys/module/kvm_%s/parameters/%s", tag,
+			  name) &&
+			(*value == want || (*value == 'Y' && want == '1') ||
+			 (*value == 'N' && want == '0')),
+		"%s has %s=%c", tag, name, want))
+		diag("  it is %s", value);
+}
+
+/* As after a reboot, where only files are left. */
+static void boots(void)
+{
+	ok(!access("/etc/modprobe.d/multi-kvm.conf", F_OK),
+	   "with a default chosen the stock KVM is not loaded by itself");
+	tool_says(tool("boot"), 0, "new VMs go to b", "boot loads what was chosen last");
+	ok(!strcmp(default_tag(), "b"), "b is the default");
+	tool_says(tool("disable"), 0, "next boot: the stock KVM",
+		  "disable gives the host back");
+	ok(!mod_loaded("vac") && !mod_loaded("kvm-b"), "nothing of ours is loaded");
+	ok(access("/etc/modprobe.d/multi-kvm.conf", F_OK) != 0, "or in modprobe.d");
+	ok(mod_loaded(stock_module()), "and the stock KVM is");
+	tool_says(tool("boot"), 0, "no default is chosen", "boot has nothing to do then");
+	ok_errno(mod_remove_within(stock_module(), 5), "the stock KVM unloads");
+	ok_errno(mod_remove_within("kvm", 5), "all of it");
 }
 
 static void runs_commands(const char *self)
@@ -131,14 +175,17 @@ int main(int argc, char **argv)
 		return in_command(argv[1]);
 	make_folders();
 	tool_says(tool("list", "--names"), 0, "a\nb\n", "both are installed");
-	refuses_beside_stock();
 	tool_says(tool("use", "c"), 2, "no kvm-c", "what is not installed is not found");
 	ok(!mod_loaded("vac"), "and nothing is loaded for it");
-
-	tool_says(tool("load", "a"), 0, "loaded a", "load a");
+	takes_the_place_of_stock();
+	has_parameter("a", "ignore_msrs", '1');
+	has_parameter("a", "nested", '0');
 	ok(!strcmp(default_tag(), "a"), "it is the default, as the first");
 	tool_says(tool("load", "a"), 0, "a is loaded", "a second time it is no error");
-	tool_says(tool("use", "b"), 0, "new VMs go to b", "use b, which loads it");
+	tool_says(tool("use", "b"), 0, "b has no such parameter: kvm.no_such=1",
+		  "use b, which loads it, and says which of the site's options it lacks");
+	has_parameter("b", "ignore_msrs", '1');
+	has_parameter("b", "nested", '1');
 	ok(!strcmp(default_tag(), "b"), "b is the default");
 
 	need(work_start(&w, "/dev/kvm", payload_find("compute"), 1, 0, -1),
@@ -153,8 +200,11 @@ int main(int argc, char **argv)
 	ok_errno(work_advances(w, 5, 60), "the VM goes on");
 	ok_errno(work_stop(w), "it stops");
 
-	tool_says(tool("unload", "b"), 0, "unloaded b", "then b unloads");
-	tool_says(tool("unload", "a"), 0, "it was the default", "and a");
+	tool_says(tool("use", "b"), 0, "new VMs go to b", "use b again");
+	tool_says(tool("remove", "b"), 2, "b is not installed", "dkms knows nothing of it");
+	tool_says(tool("unload", "b"), 0, "it was the default", "then b unloads");
+	tool_says(tool("unload", "a"), 0, "unloaded a", "and a");
 	ok_errno(mod_remove_within("vac", 5), "and vac");
+	boots();
 	return tap_end();
 }

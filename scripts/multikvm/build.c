@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * build.c - an instance's source package from the source of a kernel, by scripts/snapshot and
+ * scripts/rewrite. They run as whoever called sudo; root keeps the result for `multikvm install TAG`.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "multikvm.h"
+
+#ifndef SCRIPTS
+#define SCRIPTS "/usr/lib/multi-kvm/scripts"
+#endif
+#define MAX_WORDS 256
+
+struct build {
+	const char *tag, *from, *series;
+	const char *patches[2 * MAX_WORDS]; /* --patch FILE ... */
+	size_t n;
+};
+
+char *scripts_program(const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, SCRIPTS "/%s", name) < 0)
+		return NULL;
+	if (!access(path, X_OK))
+		return path;
+	free(path);
+	return NULL;
+}
+
+/*
+ * The last line that a program of SCRIPTS prints, malloc()ed, or NULL: then it has said why, and
+ * `status` is its own. Their relative paths are from the folder above SCRIPTS.
+ */
+static char *ask(enum status *status, const char *what, const char * const argv[])
+{
+	char path[] = "/tmp/multikvm.XXXXXX", *text = NULL, *last;
+	int fd = mkstemp(path), result;
+	struct process how = { .what = what, .output = path, .folder = SCRIPTS "/..",
+			       .as_caller = true };
+
+	if (fd < 0 || fchmod(fd, 0666)) {
+		*status = fail(SYSTEM, "cannot write to /tmp: %s", strerror(errno));
+		return NULL;
+	}
+	close(fd);
+	result = process_run(&how, argv);
+	if (!result)
+		text = read_file(path);
+	unlink(path);
+	*status = !result			       ? DONE :
+		  result > DONE && result <= SYSTEM ? result :
+							 SYSTEM;
+	if (result == 127)
+		*status = fail(NOT_FOUND, "what builds packages is not installed (%s)\n"
+					  "next: sudo apt-get install multi-kvm-build",
+			       argv[0]);
+	last = text ? strrchr(text, '\n') : NULL;
+	last = strdup(last ? last + 1 : text ? text : "");
+	free(text);
+	if (*status) {
+		free(last);
+		return NULL;
+	}
+	return last;
+}
+
+#define ASK(status, what, ...) \
+	ask(status, what, (const char * const[]){ __VA_ARGS__, NULL })
+
+/* "6.1" of "6.1.0-56-amd64" */
+static char *series_of(const char *kernel)
+{
+	const char *dot = strchr(kernel, '.');
+
+	dot = dot ? strchr(dot + 1, '.') : NULL;
+	return dot ? strndup(kernel, dot - kernel) : NULL;
+}
+
+/* The one series of the kernels that have headers here; without any it is the running one's. */
+static enum status find_series(const char *from, char **series)
+{
+	json_object *kernels = kernels_with_headers();
+	enum status status = DONE;
+	size_t i;
+
+	*series = json_object_array_length(kernels) ? NULL : series_of(host_kernel());
+	for (i = 0; !status && i < json_object_array_length(kernels); i++) {
+		char *one = series_of(json_object_get_string(
+			json_object_array_get_idx(kernels, i)));
+
+		if (*series && one && strcmp(*series, one))
+			status = fail(USAGE, "%s of which series? There are headers of %s and %s\n"
+					     "next: the same with --series %s",
+				      from, *series, one, one);
+		else if (!*series) {
+			*series = one;
+			one = NULL;
+		}
+		free(one);
+	}
+	json_object_put(kernels);
+	return status;
+}
+
+/* A path that the caller meant from where they are; what is no file here is a release. */
+static char *absolute(const char *word, const char *path)
+{
+	char *here = getcwd(NULL, 0), *whole = NULL;
+
+	if (*word == '/' || access(path, F_OK) || !here ||
+	    asprintf(&whole, "%s/%s", here, word) < 0)
+		whole = strdup(word);
+	free(here);
+	return whole;
+}
+
+static char *make_package(const struct build *build, enum status *status)
+{
+	char *release = NULL, *snapshot = NULL, *package = NULL, *series = NULL;
+	const char *argv[2 * MAX_WORDS + 8] = { SCRIPTS "/rewrite", "--tag", build->tag,
+						"--out", "build/packages", "--snapshot" };
+	size_t n = 6;
+
+	if (!strcmp(build->from, "newest") || !strcmp(build->from, "oldest")) {
+		if (!build->series)
+			*status = find_series(build->from, &series);
+		if (!*status)
+			release = ASK(status, "asking apt", SCRIPTS "/sources", "releases",
+				      build->from, "--series",
+				      build->series ? build->series : series);
+	} else {
+		release = strdup(build->from);
+	}
+	if (!*status)
+		snapshot = ASK(status, "taking the snapshot", SCRIPTS "/snapshot", release);
+	if (!*status) {
+		argv[n++] = snapshot;
+		memcpy(argv + n, build->patches, build->n * sizeof(*argv));
+		package = ask(status, "rewriting", argv);
+	}
+	free(release);
+	free(snapshot);
+	free(series);
+	return package;
+}
+
+/* NAME-VERSION in PACKAGES, whole or not at all. */
+static enum status keep(const char *package)
+{
+	const char *name = strrchr(package, '/');
+	struct process how = { .folder = SCRIPTS "/..", .log = "/dev/null" };
+	char *all = host_path(PACKAGES), *to = NULL, *fresh = NULL;
+	int result = -ENOMEM;
+
+	name = name ? name + 1 : package;
+	if (all && asprintf(&to, "%s/%s", all, name) >= 0 &&
+	    asprintf(&fresh, "%s/.%s.new", all, name) >= 0)
+		result = process_run(&how, (const char * const[]){ "mkdir", "-p", all, NULL });
+	if (!result)
+		result = process_run(&how, (const char * const[]){ "rm", "-rf", fresh, NULL });
+	if (!result)
+		result = process_run(&how, (const char * const[]){ "cp", "-R", package, fresh,
+								   NULL });
+	if (!result)
+		result = process_run(&how, (const char * const[]){ "rm", "-rf", to, NULL });
+	if (!result && rename(fresh, to))
+		result = -errno;
+	if (result)
+		process_run(&how, (const char * const[]){ "rm", "-rf", fresh, NULL });
+	free(all);
+	free(to);
+	free(fresh);
+	return result ? fail(SYSTEM, "cannot keep %s in " PACKAGES, name) : DONE;
+}
+
+static enum status parse(struct build *build, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		bool from = !strcmp(argv[i], "--from"), series = !strcmp(argv[i], "--series");
+		bool patch = !strcmp(argv[i], "--patch");
+
+		if ((from || series || patch) && i + 1 == argc)
+			return fail(USAGE, "%s wants a value\nnext: multikvm build --help",
+				    argv[i]);
+		if (from) {
+			char *path = strndup(argv[i + 1], strcspn(argv[i + 1], "#"));
+
+			build->from = absolute(argv[++i], path);
+			free(path);
+		} else if (series) {
+			build->series = argv[++i];
+		} else if (patch && build->n < 2 * MAX_WORDS) {
+			if (access(argv[++i], R_OK))
+				return fail(NOT_FOUND, "cannot read the patch %s: %s", argv[i],
+					    strerror(errno));
+			build->patches[build->n++] = "--patch";
+			build->patches[build->n++] = absolute(argv[i], argv[i]);
+		} else if (*argv[i] == '-' || build->tag) {
+			return usage(argv[0]);
+		} else {
+			build->tag = argv[i];
+		}
+	}
+	if (!build->tag)
+		return usage(argv[0]);
+	return check_tag(build->tag);
+}
+
+enum status do_build(int argc, char **argv)
+{
+	struct build build = { .from = NULL };
+	enum status status = parse(&build, argc, argv);
+	char *package = NULL, *shown = NULL;
+	json_object *done;
+
+	if (!build.from)
+		build.from = strdup("newest");
+	if (!status)
+		package = make_package(&build, &status);
+	if (!status && host_is_root())
+		status = keep(package);
+	if (!status && (host_is_root() ?
+				asprintf(&shown, PACKAGES "/%s", strrchr(package, '/') + 1) :
+				asprintf(&shown, SCRIPTS "/../%s", package)) >= 0) {
+		done = json_object_new_object();
+		json_object_object_add(done, "package", json_object_new_string(shown));
+		say("%s\n  next: sudo multikvm install %s", shown,
+		    host_is_root() ? build.tag : shown);
+		status = report("built", done);
+	}
+	while (build.n) {
+		free((char *)build.patches[--build.n]);
+		build.n--;
+	}
+	free((char *)build.from);
+	free(package);
+	free(shown);
+	return status;
+}

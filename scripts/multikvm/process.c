@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * process.c - other programs, and being asked to stop.
+ *
+ * SIGINT, SIGTERM and SIGHUP are blocked from process_begin() on, and looked for here only: nothing
+ * is cut off in the middle. Programs are groups of their own, so that a Ctrl-C reaches this one alone.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "multikvm.h"
+
+#define PATIENCE 2 /* seconds before a terminal is told what takes so long */
+
+static sigset_t before, stops;
+static int stopped_by;
+
+void process_begin(void)
+{
+	sigset_t blocked;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGHUP);
+	blocked = stops;
+	sigaddset(&blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+}
+
+bool process_stopped(void)
+{
+	static const struct timespec now;
+	int number;
+
+	if (!stopped_by) {
+		number = sigtimedwait(&stops, NULL, &now);
+		stopped_by = number > 0 ? number : 0;
+	}
+	return stopped_by;
+}
+
+void process_release(void)
+{
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+void process_end(void)
+{
+	if (!stopped_by)
+		return;
+	signal(stopped_by, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	raise(stopped_by);
+}
+
+/* What is made for whoever called sudo belongs to them. */
+static int become_caller(void)
+{
+	const char *text = getenv("SUDO_UID");
+	struct passwd *who = text && *text ? getpwuid(atoi(text)) : NULL;
+
+	if (geteuid() || !text)
+		return 0;
+	if (!who || initgroups(who->pw_name, who->pw_gid) || setgid(who->pw_gid) ||
+	    setuid(who->pw_uid))
+		return -1;
+	setenv("HOME", who->pw_dir, 1);
+	return 0;
+}
+
+/* In the child, which ends here. */
+static void become(const struct process *how, const char * const argv[], pid_t parent)
+{
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const char *to = how->log ? how->log : how->output;
+	int out = to ? open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+
+	setpgid(0, 0);
+	/* What only fills a folder of its own ends with us. What works on the host goes on, and the
+	 * lock with it, so that nobody repairs at the same time. */
+	if (!how->on_host) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(127);
+	} else {
+		host_keep_lock();
+	}
+	if (in >= 0)
+		dup2(in, 0);
+	if (to && out < 0)
+		_exit(127);
+	if (out >= 0)
+		dup2(out, 1);
+	if (out >= 0 && how->log)
+		dup2(out, 2);
+	if (how->folder && chdir(how->folder))
+		_exit(127);
+	if (how->as_caller && become_caller())
+		_exit(127);
+	if (how->log)
+		setenv("LC_ALL", "C", 1);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	execvp(argv[0], (char * const *)argv);
+	_exit(127);
+}
+
+/* One line that says how long it has taken, on a terminal; `seconds` 0 takes it away again. */
+static void show(const char *what, long seconds)
+{
+	if (seconds)
+		fprintf(stderr, "\r\033[K  %s: %ld s", what, seconds);
+	else
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
+}
+
+static long seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - start->tv_sec;
+}
+
+static int wait_for(pid_t child, const struct process *how)
+{
+	static const struct timespec second = { .tv_sec = 1 };
+	bool visible = how->what && !as_json && isatty(STDERR_FILENO), shown = false;
+	struct timespec start;
+	sigset_t awaited;
+	int status, got;
+
+	sigemptyset(&awaited);
+	sigaddset(&awaited, SIGCHLD);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!waitpid(child, &status, WNOHANG)) {
+		got = sigtimedwait(&awaited, NULL, &second);
+		if (!how->on_host && process_stopped())
+			kill(-child, SIGTERM);
+		if (got < 0 && visible && seconds_since(&start) >= PATIENCE) {
+			show(how->what, seconds_since(&start));
+			shown = true;
+		}
+	}
+	if (shown)
+		show(how->what, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int process_run(const struct process *how, const char * const argv[])
+{
+	pid_t parent = getpid(), child;
+
+	if (!how->on_host && process_stopped())
+		return -EINTR;
+	fflush(NULL);
+	child = fork();
+	if (!child)
+		become(how, argv, parent);
+	if (child < 0)
+		return -errno;
+	setpgid(child, child);
+	return wait_for(child, how);
+}

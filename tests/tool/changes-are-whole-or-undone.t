@@ -1,0 +1,314 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: what multikvm changes on a host is there whole or not at all: after a failure, a full disk,
+Ctrl-C, and after a kill at each single step, also of the undoing itself.
+
+The host is a folder, dkms a script that does what the real one does to its tree (tests/dkms.t has
+the real one). MULTIKVM_DIES_AT=N kills the tool instead of the N-th program that changes something.
+
+fails when: transaction_begin() leaves out a path, host_lock() does not undo, put_all_back() ends at
+the first failure, forget() removes the folder instead of renaming it, same_modules() is not asked (a
+module of no bytes is installed), is_current() does not look at the installed file, host_keep_lock()
+is not called (two at once), and process_run() does not look for signals.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rewrite"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tap import ROOT, Tap  # noqa: E402
+from host import SCHEMA, build_tool  # noqa: E402
+
+KERNELS = ("6.1.0-1-amd64", "6.1.0-2-amd64")
+FAKES = {
+    "dkms": r"""
+verb=$1 name= version= kernel=
+shift
+tree=$MULTIKVM_ROOT/var/lib/dkms
+src=$MULTIKVM_ROOT/usr/src
+while [ $# -gt 0 ]; do
+	case $1 in
+	-m) name=$2 ;; -v) version=$2 ;; -k) kernel=$2 ;; --dkmstree) tree=$2 ;; --sourcetree) src=$2 ;;
+	esac
+	shift
+done
+[ -z "${FAKE-}" ] || eval "$FAKE"
+place=$tree/$name/$version/$kernel/x86_64
+case $verb in
+add) mkdir -p "$tree/$name/$version/build" && ln -s "$src/$name-$version" "$tree/$name/$version/source" ;;
+build)
+	mkdir -p "$place/module" "$tree/$name/$version/build"
+	find "$src/$name-$version" -name '*.ko' -exec cp -t "$place/module" {} + ;;
+install)
+	to=$MULTIKVM_ROOT/lib/modules/$kernel/updates/dkms
+	mkdir -p "$to"
+	cp -f "$place"/module/*.ko "$to"
+	[ -z "${FULL-}" ] || [ "$name" != "$FULL" ] || : >"$to/$name.ko"
+	ln -sfn "$version/$kernel/x86_64" "$tree/$name/kernel-$kernel-x86_64"
+	depmod "$kernel" ;;
+remove)
+	for link in "$tree/$name"/kernel-*; do
+		case $(readlink "$link") in
+		"$version"/*)
+			kernel=${link##*/kernel-}
+			kernel=${kernel%-x86_64}
+			for module in "$tree/$name/$version/$kernel"/x86_64/module/*.ko; do
+				rm -f "$MULTIKVM_ROOT/lib/modules/$kernel/updates/dkms/${module##*/}"
+			done
+			rmdir -p --ignore-fail-on-non-empty "$MULTIKVM_ROOT/lib/modules/$kernel/updates/dkms" 2>/dev/null
+			rm "$link"
+			depmod "$kernel" ;;
+		esac
+	done
+	rm -rf "${tree:?}/$name/$version"
+	rmdir --ignore-fail-on-non-empty "$tree/$name" ;;
+esac
+""",
+    "depmod": r"""
+cd "$MULTIKVM_ROOT/lib/modules/$1"
+for module in updates/dkms/*.ko; do
+	case $module in
+	*/kvm-*) echo "$module: updates/dkms/vac.ko" ;;
+	*\**) ;;
+	*) echo "$module:" ;;
+	esac
+done >modules.dep""",
+    "sync": "",
+    "dpkg-query": "exit 1",
+}
+
+
+class Host:
+    def __init__(self, top):
+        self.root, self.work = Path(top) / "root", Path(top)
+        for kernel in KERNELS:
+            for folder in ("build/include", "kernel"):
+                (self.root / "lib/modules" / kernel / folder).mkdir(parents=True)
+            (self.root / "lib/modules" / kernel / "modules.dep").write_text("")
+        for folder in ("usr/src", "var/lib/dkms", "var/log", "etc/modprobe.d", "etc/udev/rules.d",
+                       "run"):
+            (self.root / folder).mkdir(parents=True)
+        fakes = self.work / "fakes"
+        fakes.mkdir()
+        for name, text in FAKES.items():
+            (fakes / name).write_text(f"#!/bin/sh\nset -eu\n{text}\n")
+            (fakes / name).chmod(0o755)
+        self.packages = self.work / "packages"
+        for version in ("1.0", "2.0"):
+            self.package("kvm-x", version)
+        self.package("multi-kvm", "1.0")
+        tree = self.work / "tree/etc/udev/rules.d"
+        tree.mkdir(parents=True)
+        (tree / "65-multi-kvm.rules").write_text("rule\n")
+
+    def package(self, name, version):
+        folder = self.packages / f"{name}-{version}"
+        folder.mkdir(parents=True, exist_ok=True)
+        depends = "" if name == "multi-kvm" else 'BUILD_DEPENDS[0]="multi-kvm"\n'
+        (folder / "dkms.conf").write_text(
+            f'PACKAGE_NAME="{name}"\nPACKAGE_VERSION="{version}"\n{depends}SERIES="6.1"\n')
+        if name == "multi-kvm":
+            (folder / "vac").mkdir(exist_ok=True)
+            self.module(folder / "vac/vac.ko", version)
+            (folder / "vac/Kbuild").write_text("obj-m := vac.o\n")
+        else:
+            self.module(folder / f"{name}.ko", version)
+        return folder
+
+    @staticmethod
+    def module(path, version):
+        source = path.with_suffix(".c")
+        source.write_text('__attribute__((section(".modinfo"), used)) static const char a[] ='
+                          f' "version={version}";\n')
+        subprocess.run(["gcc", "-c", "-o", path, source], check=True)
+        source.unlink()
+
+    def command(self, *words, **environment):
+        fakes = f"{self.work}/fakes:{os.environ['PATH']}"
+        return ([TOOL, *words], os.environ | {"MULTIKVM_ROOT": str(self.root), "PATH": fakes}
+                | {name: str(value) for name, value in environment.items()})
+
+    def run(self, *words, tool=None, **environment):
+        argv, env = self.command(*words, **environment)
+        argv[0] = tool or argv[0]
+        done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
+        return done.returncode, done.stdout
+
+    def install(self, version, *words, **environment):
+        return self.run("install", f"{self.packages}/kvm-x-{version}", "--vac",
+                        f"{self.packages}/multi-kvm-1.0", "--host-files", f"{self.work}/tree",
+                        *words, **environment)
+
+    def state(self):
+        """Every file, folder and link, without what only lives till the next boot, and logs."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            name = str(path.relative_to(self.root))
+            if name.startswith(("run", "var/log")):
+                continue
+            found[name] = os.readlink(path) if path.is_symlink() else \
+                path.read_bytes() if path.is_file() else "folder"
+        return found
+
+    def copy(self, to):
+        shutil.rmtree(to, ignore_errors=True)
+        shutil.copytree(self.root, to, symlinks=True)
+
+
+def differences(one, other):
+    return [f"{name}: {one.get(name, 'missing')!r:.60} / {other.get(name, 'missing')!r:.60}"
+            for name in sorted(one.keys() | other.keys()) if one.get(name) != other.get(name)][:6]
+
+
+def each_step(tap, host, what, before, change):
+    """Kill `change` at its first step, its second, ... until it is not reached."""
+    kept = host.work / "kept"
+    host.copy(kept)
+    change()
+    after = host.state()
+    wrong, step, whole = [], 0, 0
+    while True:
+        step += 1
+        shutil.rmtree(host.root)
+        shutil.copytree(kept, host.root, symlinks=True)
+        status, said = change(MULTIKVM_DIES_AT=step, tool=PLAIN)
+        if status != -signal.SIGKILL:
+            break
+        for again in (2 * step % 5 + 1, 0):     # the undoing is killed as well, and done again
+            host.run("doctor", tool=PLAIN, MULTIKVM_DIES_AT=again)
+        state = host.state()
+        whole += state == after
+        if state not in (before, after):
+            wrong.append(f"step {step}: {differences(before, state)} {said}")
+    tap.ok(not wrong, f"{what}, killed at each of {step - 1} steps: as before, or as asked",
+           *wrong[:3])
+    tap.ok(step > 10 and 0 < whole < step - 10, "most of them before the end", step, whole)
+    tap.ok(not status and host.state() == after, "not killed it does what it did before", status,
+           *differences(after, host.state()))
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(folder)
+        empty = host.state()
+        for fake, what in (("[ $verb = build ] && [ $name = kvm-x ] && exit 10 || :", "a build"),
+                           ("[ $verb = install ] && [ $name = kvm-x ] && exit 6 || :",
+                            "dkms install"),
+                           ("[ $verb = add ] && exit 1 || :", "dkms add")):
+            status, said = host.install("1.0", FAKE=fake)
+            tap.ok(status == 4 and host.state() == empty,
+                   f"when {what} fails nothing is left", said, *differences(empty, host.state()))
+        status, said = host.install("1.0", FULL="kvm-x")
+        tap.ok(status == 4, "a disk that is full at dkms install, which dkms does not notice: refused",
+               said)
+        tap.ok(host.state() == empty, "and nothing is left", *differences(empty, host.state()))
+        status, said = host.install("1.0", FAKE="[ $verb = build ] && truncate -s 100 "
+                                    "$src/multi-kvm-1.0/vac/vac.ko || :")
+        tap.ok(status == 4 and "not whole" in said and host.state() == empty,
+               "a disk that is full while it is built: refused", said)
+
+        marker = host.work / "building"
+        argv, env = host.command("install", f"{host.packages}/kvm-x-1.0", "--vac",
+                                 f"{host.packages}/multi-kvm-1.0",
+                                 FAKE=f"[ $verb != build ] || {{ echo >{marker}; sleep 100; }}")
+        os.mkfifo(marker)
+        with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as process:
+            with open(marker, encoding="ascii") as event:
+                event.read()
+            process.send_signal(signal.SIGINT)
+            said = process.communicate()[0]
+        tap.ok(process.returncode == -signal.SIGINT and "stopped" in said,
+               "Ctrl-C in a build ends it at once", process.returncode, said)
+        tap.ok(host.state() == empty, "and nothing is left", *differences(empty, host.state()))
+
+        each_step(tap, host, "install", empty, lambda **how: host.install("1.0", **how))
+        first = host.state()
+        tap.ok((host.root / f"lib/modules/{KERNELS[1]}/updates/dkms/kvm-x.ko").exists() and
+               (host.root / "etc/udev/rules.d/65-multi-kvm.rules").exists(),
+               "it is installed for all kernels, with the host's files")
+        status, said = host.install("1.0")
+        tap.ok(status == 0 and host.state() == first and "is installed" in said,
+               "again: nothing to do", said, *differences(first, host.state()))
+        for kernel in KERNELS:
+            path = host.root / f"lib/modules/{kernel}/updates/dkms/kvm-x.ko"
+            path.write_bytes(b"")
+        status, said = host.run("doctor")
+        tap.ok(status == 3 and said.count("is not what was built") == 2,
+               "doctor finds modules without bytes", said)
+        status, said = host.run("install")
+        tap.ok(status == 0 and host.state() == first, "install makes them again", said,
+               *differences(first, host.state()))
+        each_step(tap, host, "upgrade", first, lambda **how: host.install("2.0", **how))
+        second = host.state()
+        tap.ok((host.root / "usr/src/kvm-x-2.0").exists() and
+               not (host.root / "usr/src/kvm-x-1.0").exists(), "one version of a tag at a time")
+        status, said = host.install("1.0", FAKE=f"[ $verb$kernel != build{KERNELS[1]} ] || exit 10")
+        tap.ok(status == 4 and host.state() == second,
+               "a kernel that has the tag must not lose it: the whole is refused", said)
+        (host.root / "lib/modules/6.1.0-3-amd64/build/include").mkdir(parents=True)
+        third = host.state()
+        status, said = host.install("1.0", FAKE="[ $verb$kernel != build6.1.0-3-amd64 ] || exit 10")
+        tap.ok(status == 4 and "kernel 6.1.0-3-amd64: multi-kvm 1.0 not built" in said and
+               (host.root / "usr/src/kvm-x-1.0").exists(),
+               "one that never had it does not stop the others", said)
+        shutil.rmtree(host.root / "lib/modules/6.1.0-3-amd64")
+        host.install("2.0")
+        tap.ok(host.state() == second, "and back", *differences(second, host.state()), len(third))
+        each_step(tap, host, "remove", second, lambda **how: host.run("remove", "x", **how))
+        tap.ok(host.state() == empty, "after the last instance nothing is left",
+               *differences(empty, host.state()))
+
+        host.install("1.0")
+        with open(host.root / "run/multikvm.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            argv, env = host.command("remove", "x")
+            with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True, bufsize=1) as one:
+                said = one.stdout.readline()
+                tap.ok(said == "waiting for another multikvm\n", "two at once: one waits", said)
+                before = host.state()
+                fcntl.flock(lock, fcntl.LOCK_UN)
+                one.wait()
+        tap.ok(one.returncode == 0 and "usr/src/kvm-x-1.0" in before and host.state() == empty,
+               "and goes on afterwards", one.returncode)
+
+        status, said = host.install("1.0", "--json")
+        document = __import__("json").loads(said)
+        jsonschema.validate(document, SCHEMA)
+        tap.ok(len(document["installed"]["packages"]) == 4, "--json is of the schema", said)
+        # A step of a killed one is still at work: its lock holds off who would repair.
+        release = host.work / "release"
+        os.mkfifo(release)
+        argv, env = host.command("remove", "x", FAKE=f"[ $verb != remove ] || "
+                                 f"{{ kill -9 $PPID; read -r x <{release}; }}")
+        status = subprocess.run(argv, env=env).returncode
+        argv, env = host.command("doctor")
+        with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True, bufsize=1) as one:
+            said = one.stdout.readline()
+            tap.ok(status == -signal.SIGKILL and said == "waiting for another multikvm\n",
+                   "what a killed one started holds the lock until it ends", status, said)
+            release.write_text("\n")
+            said = one.stdout.read()
+        tap.ok("undoing a change" in said and
+               (host.root / f"lib/modules/{KERNELS[0]}/updates/dkms/kvm-x.ko").exists(),
+               "then it is undone", said)
+    tap.done()
+
+
+TOOL = build_tool()
+PLAIN = build_tool("plain", "")     # sanitizers make each step, a fork, slow
+
+if __name__ == "__main__":
+    main()
