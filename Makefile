@@ -12,7 +12,7 @@ quote = '$(subst ','\'',$(1))'
 with_patches = set --; for patch in $(PATCHES); do set -- "$$@" --patch "$$patch"; done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance multikvm demo test test-all test-debug matrix check bench install uninstall clean
+.PHONY: help setup vac instance multikvm deb demo test test-all test-debug matrix check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -47,6 +47,10 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 
 multikvm: setup ## build/multikvm, the tool that says and chooses which KVM new VMs get
 	@$(MAKE) -s -C scripts/multikvm
+
+deb: ## build/deb/*.deb: the tool, vac and what makes instances, as Debian packages
+	@scripts/setup deb
+	@scripts/deb
 
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
