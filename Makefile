@@ -12,7 +12,7 @@ quote = '$(subst ','\'',$(1))'
 with_patches = set --; for patch in $(PATCHES); do set -- "$$@" --patch "$$patch"; done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup vac instance multikvm demo test test-all test-debug matrix check bench install uninstall clean
+.PHONY: help setup vac instance multikvm deb demo test test-all test-debug matrix check bench install uninstall clean
 
 help: ## this list
 	@echo "multi-kvm: several versions of KVM side by side on one stock kernel"
@@ -48,6 +48,10 @@ instance: vac ## build/<KVER>/kvm-<TAG>.ko  TAG=... [FROM=...] [PATCHES="..."]
 multikvm: setup ## build/multikvm, the tool that says and chooses which KVM new VMs get
 	@$(MAKE) -s -C scripts/multikvm
 
+deb: ## build/deb/*.deb: the tool, vac and what makes instances, as Debian packages
+	@scripts/setup deb
+	@scripts/deb
+
 demo: setup ## two KVMs at once, an upgrade and a rollback, in an emulated machine
 	@tests/demo/run
 
@@ -75,14 +79,25 @@ bench: setup ## instructions per exit, stock against instance; seconds to an ins
 # --kernel if KVER was set; without it, all kernels that have headers here.
 only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
 
+# What is made under build/ belongs to whoever called sudo. The tool and the host's other files are
+# those of the package, but for systemd's and udev's, which read their folders in /etc, too.
+as_caller = $(if $(SUDO_UID),sudo -u '\#$(SUDO_UID)')
+tool = $(as_caller) $(MAKE) -s -C scripts/multikvm
+host_files = $(CURDIR)/build/host-files
+for_host = install DESTDIR=$(host_files) prefix=/usr/local unitdir=/etc/systemd/system \
+	udevdir=/etc/udev
+
 install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]
 	@test -n "$(TAG)" || { echo "make install: say TAG=..., see make help" >&2; exit 1; }
-	@$(with_patches); scripts/install $(TAG) --from $(call quote,$(FROM)) $(only) \
+	@$(tool) && rm -rf $(host_files) && $(tool) $(for_host) >/dev/null
+	@$(with_patches); build/multikvm build $(TAG) --from $(call quote,$(FROM)) \
 		$(if $(SERIES),--series $(SERIES)) "$$@"
+	@build/multikvm install $(TAG) $(only) --vac . --host-files $(host_files)
 
 uninstall: ## take kvm-<TAG> away; with the last one goes all of multi-kvm  TAG=...
 	@test -n "$(TAG)" || { echo "make uninstall: say TAG=..., see make help" >&2; exit 1; }
-	@scripts/install $(TAG) --uninstall
+	@$(tool)
+	@build/multikvm remove $(TAG)
 
 clean: ## remove what was built; the downloads in build/sources stay
 	@find build -mindepth 1 -maxdepth 1 ! -name sources -exec rm -rf {} + 2>/dev/null || true

@@ -116,7 +116,7 @@ static enum status not_built(struct install *install, const struct package *pack
 			    "%s\nthe audit of what was built for kernel %s; nothing is "
 			    "installed",
 			    why ? why : "the audit failed", kernel);
-	if (result == STAGE_EXCLUDED && install->named)
+	if (result == STAGE_EXCLUDED && install->named && install->package)
 		return fail(REFUSED,
 			    "kernel %s is not supported by %s %s\n"
 			    "it is for kernels of the series %s",

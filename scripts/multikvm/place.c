@@ -184,17 +184,17 @@ static bool in_use(const char *name, const char *version)
 
 static int remove_version(const char *name, const char *version)
 {
-	char *source = text("usr/src/%s-%s", name, version);
+	char *source = text("/usr/src/%s-%s", name, version);
 	char *state = text("var/lib/dkms/%s/%s", name, version);
 	int result = source && state ? 0 : -ENOMEM;
 
 	/* A package of dpkg may have taken its source away already; dkms wants it to remove anything. */
-	if (!result && host_has("/%s/dkms.conf", source))
+	if (!result && host_has("%s/dkms.conf", source))
 		result = STEP("dkms", "remove", "-m", name, "-v", version, "--all");
 	else if (!result)
 		result = STEP("rm", "-rf", state);
 	if (!result && !package_of_dpkg(source))
-		result = STEP("rm", "-rf", source);
+		result = STEP("rm", "-rf", source + 1);
 	free(source);
 	free(state);
 	return result;

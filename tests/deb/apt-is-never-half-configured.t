@@ -1,0 +1,286 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The Debian packages, by apt out of a local repository in a clean Debian 12: installed, upgraded,
+# downgraded and purged, with builds that fail and kernels that come and go. Whatever happens to
+# the modules, no package is left half-configured, and no module that isn't ours is loaded in another
+# way than before. The kernels' packages are stand-ins with the stock modules, which call the hooks
+# as Debian's do; the instances are tiny ones out of the same templates.
+#
+# It failed when
+#   TODO
+# Functions below are called by their names, through ok.
+# shellcheck disable=SC2317
+set -eu
+cd "$(dirname "$0")/../.."
+. tests/dkms/chroot.sh
+. tests/deb/lib.sh
+
+work=$PWD/build/test/deb/apt
+repo=$work/repo
+if [ $# -eq 0 ]; then
+	command -v dh >/dev/null || skip_all "debhelper is missing; next: scripts/setup deb"
+	# As whoever runs the tests: what is made under build/ is theirs.
+	kernel=${KVER:-$(scripts/sources kver newest)}
+	series=$(scripts/sources series "$kernel")
+	modules=$(scripts/sources image "$kernel")/lib/modules/$kernel
+	rm -rf "$work"
+	mkdir -p "$repo"
+	for version in 1.0 1.1; do
+		scripts/deb --version "$version" --out "$work/$version" >/dev/null
+		mv "$work/$version"/multi-kvm{,-dkms,-build}_*.deb "$repo"
+	done
+	# What the tool is linked with and the clean system lacks.
+	(cd "$repo" && apt-get download libjson-c5 >/dev/null 2>&1) ||
+		skip_all "apt cannot download libjson-c5"
+	as_root "$0" "$kernel" "$series" "$modules"
+fi
+kernel=$1
+series=$2
+modules=$3
+
+# shellcheck disable=SC2016	# what is in single quotes is for the shell of another
+# A package of a kernel: the stock modules, and the hooks on what is there then.
+kernel_package() { # kernel_package KVER VERSION
+	local tree=$work/kernel
+	rm -rf "$tree"
+	mkdir -p "$tree/DEBIAN" "$tree/lib/modules/$1/kernel/arch/x86" \
+		"$tree/lib/modules/$1/kernel/virt" "$tree/lib/modules/$1/kernel/drivers/crypto"
+	cp -R "$modules/kernel/arch/x86/kvm" "$tree/lib/modules/$1/kernel/arch/x86"
+	cp -R "$modules/kernel/virt/lib" "$tree/lib/modules/$1/kernel/virt"
+	cp -R "$modules/kernel/drivers/crypto/ccp" "$tree/lib/modules/$1/kernel/drivers/crypto"
+	cp "$modules"/modules.{order,builtin,builtin.modinfo} "$tree/lib/modules/$1"
+	printf '%s\n' "Package: linux-image-$1" "Version: $2" "Architecture: amd64" \
+		"Maintainer: nobody <nobody@localhost>" "Description: stand-in" >"$tree/DEBIAN/control"
+	printf '#!/bin/sh\nset -e\ndepmod %s\nrun-parts --report --exit-on-error --arg=%s %s\n' \
+		"$1" "$1" /etc/kernel/postinst.d >"$tree/DEBIAN/postinst"
+	printf '#!/bin/sh\nset -e\n[ "$1" != remove ] || rm -f /lib/modules/%s/modules.*\n' "$1" \
+		>"$tree/DEBIAN/postrm"
+	printf '#!/bin/sh\nset -e\n[ "$1" != remove ] || [ ! -d %s ] || %s\n' /etc/kernel/prerm.d \
+		"run-parts --report --exit-on-error --arg=$1 /etc/kernel/prerm.d" >"$tree/DEBIAN/prerm"
+	chmod 755 "$tree"/DEBIAN/p*
+	dpkg-deb --root-owner-group -Znone --build "$tree" "$repo" >/dev/null
+}
+instance() { # instance TAG VERSION LACKS SECONDS
+	tiny "$1" "$2" "$3" "$work"
+	SOURCE_DATE_EPOCH=$((1700000000 + $4)) scripts/package "$work/kvm-$1-$2" --out "$repo" 9>&- |
+		sed 's/.*_\(.*\)_.*/\1/'
+}
+publish() {
+	as_repository "$repo"
+	rm -rf "$root/repo"
+	cp -R "$repo" "$root/repo"
+	inside apt-get -q update >"$said" 2>&1 9>&-
+}
+apt() { # apt WORD...: as an administrator, to whom it must not say more than it does
+	run env DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends \
+		--allow-downgrades -o "DPkg::Path=$path" -o Dpkg::Use-Pty=0 \
+		-o DPkg::Options::=--force-unsafe-io "$@"
+	cp "$said" "$folder/apt"
+	inside dpkg --audit >"$folder/audit" 2>&1
+	inside dpkg -l >"$folder/list"
+	[ "$status" -eq 0 ] || sed 's/^/# /' "$said" | tail -n 30
+}
+fine() { # the last apt ended well, and each package is either installed or gone
+	[ "$status" -eq 0 ] && [ ! -s "$folder/audit" ] && ! grep '^[a-z][^cin ]' "$folder/list" >"$said"
+}
+told() { grep -qF -- "$1" "$folder/apt"; }
+nobody_told() { ! told "$1"; }
+installed() { grep -q "^ii  $1 \+$2[ +]" "$folder/list"; }
+module() { # module FILE VERSION: what modprobe would load has that version
+	inside modinfo -k "${3:-$kernel}" -F version "$1" >"$said" 2>&1 && says "$2"
+}
+no_module() { ! calls modinfo -k "${2:-$kernel}" "$1"; }
+calls() { inside "$@" >"$said" 2>&1; }
+files() {
+	(cd "$root" && find usr etc lib/modules var/lib/dkms var/lib/multi-kvm var/cache/multi-kvm \
+		2>/dev/null | grep -v -e '/mok\.' -e '\.pyc$' -e __pycache__ | sort)
+}
+same_files() { files | diff "$folder/before" - >"$said"; }
+# What modprobe does for each stock module, by its name and by the CPU's alias.
+loads() {
+	local name
+	for name in $(cd "$root/lib/modules/$kernel" && find kernel -name '*.ko*' -printf '%f\n' |
+		sed 's/\.ko.*//' | sort) 'cpu:type:x86,ven0002fam0017mod0001:feature:,0000,0057,00C2,' \
+		'cpu:type:x86,ven0000fam0006mod009E:feature:,0085,'; do
+		echo "$name:"
+		inside modprobe -S "$kernel" --show-depends "$name" 2>&1 || true
+	done
+}
+same_loads() { loads | diff "$folder/loads" - >"$said"; }
+unhurt() { # dkms works for a kernel that has nothing of ours, and whose modules are others
+	mkdir -p "$root/lib/modules/$series.0-96-amd64"
+	cp -a "$root/lib/modules/$kernel/build" "$root/lib/modules/$series.0-96-amd64"
+	run dkms autoinstall -k "$series.0-96-amd64"
+	rm -r "$root/lib/modules/$series.0-96-amd64"
+	[ "$status" -eq 0 ]
+}
+conflicts() { # conflicts A B MORE...: apt takes B away when A (with MORE) is installed
+	calls apt-get -s --no-install-recommends install "$1" "${@:3}" && says "Remv $2 "
+}
+
+new_root deb "$kernel"
+path=/usr/sbin:/usr/bin:/sbin:/bin
+# Until multikvm has "install" itself.
+grep -q do_install scripts/multikvm/main.c || cp tests/deb/stub-multikvm "$root/usr/local/sbin/multikvm"
+path=/usr/local/sbin:$path
+echo "deb [trusted=yes] file:/repo ./" >"$root/etc/apt/sources.list"
+kernel_package "$kernel" 1
+kernel_package "$series.0-98-amd64" 1
+kernel_package "$series.0-99-amd64" 1
+one=$(instance tiny 1.0 "" 1)
+bad=$(instance tiny 1.1 no_such_export 2)
+two=$(instance tiny 2.0 "" 3)
+instance a_b 1.0 "" 1 >/dev/null
+publish
+apt install "linux-image-$kernel"
+ok "a kernel is there" fine
+files >"$folder/before"
+loads >"$folder/loads"
+ok "whose stock KVM the CPU loads" grep -q '^insmod.*/kvm-amd\.ko' "$folder/loads"
+
+# The tool alone.
+apt install multi-kvm=1.0
+ok "the tool is installed" fine
+ok "it runs" calls /usr/sbin/multikvm --help
+ok "its unit will run at boot" test \
+	-L "$root/etc/systemd/system/sysinit.target.wants/multi-kvm.service"
+ok "stock modules are loaded as before" same_loads
+apt purge multi-kvm libjson-c5
+ok "purged, it leaves nothing" same_files
+
+# Two tags.
+apt install "kvm-tiny-dkms=$one" multi-kvm-dkms=1.0 multi-kvm=1.0
+ok "an instance is installed, and vac with it" fine
+ok "vac is built" calls modinfo -k "$kernel" vac
+ok "so is the instance" module kvm-tiny 1.0
+apt install kvm-a-b-dkms
+ok "a second tag is a second package" fine
+ok "whose module keeps the name of the tag" module kvm-a_b 1.0
+ok "beside the first" module kvm-tiny 1.0
+ok "stock modules are still loaded as before" same_loads
+ok "nothing holds them back at the next boot" test ! -e "$root/etc/modprobe.d/multi-kvm.conf"
+
+# Upgrades, one of which does not build.
+apt install "kvm-tiny-dkms=$bad"
+ok "an upgrade that does not build is no failure of apt" fine
+ok "it is told what to type next" told "next: multikvm install"
+ok "the old module stays" module kvm-tiny 1.0
+ok "dkms still works for other modules" unhurt
+apt install --reinstall "kvm-tiny-dkms=$bad"
+ok "nor is it the second time" fine
+apt install "kvm-tiny-dkms=$two"
+ok "the next one builds" fine
+ok "and is what modprobe finds" module kvm-tiny 2.0
+ok "nothing of the others is left" test "$(inside dkms status kvm-tiny)" = \
+	"kvm-tiny/2.0, $kernel, x86_64: installed"
+apt install "kvm-tiny-dkms=$one"
+ok "a downgrade is done as well" fine
+ok "and gives the old module back" module kvm-tiny 1.0
+apt install multi-kvm-dkms multi-kvm
+ok "vac and tool are upgraded below them" fine
+ok "to the new version" installed multi-kvm-dkms 1.1
+ok "of which dkms has one" test "$(inside dkms status multi-kvm)" = \
+	"multi-kvm/1.1, $kernel, x86_64: installed"
+
+# Somebody else holds the lock.
+flock "$root/run/multikvm.lock" sleep 5 9>&- &
+sleep 1
+apt install --reinstall "kvm-tiny-dkms=$one"
+ok "apt waits while another multikvm works" fine
+ok "and says so" told "waiting for another multikvm"
+ok "then goes on" module kvm-tiny 1.0
+wait
+
+# Kernels.
+headers=$(readlink "$root/lib/modules/$kernel/build")
+apt install "linux-image-$series.0-99-amd64"
+ok "a kernel without headers is configured" fine
+ok "and has no modules of ours" no_module vac "$series.0-99-amd64"
+mkdir -p "$root/lib/modules/$series.0-98-amd64"
+ln -s "$headers" "$root/lib/modules/$series.0-98-amd64/build"
+apt install "linux-image-$series.0-98-amd64"
+ok "a kernel with headers is configured" fine
+ok "and gets the modules" module kvm-tiny 1.0 "$series.0-98-amd64"
+apt install "kvm-tiny-dkms=$bad"
+kernel_package "$series.0-97-amd64" 1
+publish
+mkdir -p "$root/lib/modules/$series.0-97-amd64"
+ln -s "$headers" "$root/lib/modules/$series.0-97-amd64/build"
+apt install "linux-image-$series.0-97-amd64"
+ok "a kernel for which one does not build is configured" fine
+ok "and it is told" told "next: multikvm install --kernel $series.0-97-amd64"
+ok "it gets the others" module kvm-a_b 1.0 "$series.0-97-amd64"
+kernel_package 6.11.0-1-amd64 1
+publish
+mkdir -p "$root/lib/modules/6.11.0-1-amd64"
+ln -s "$headers" "$root/lib/modules/6.11.0-1-amd64/build"
+apt install linux-image-6.11.0-1-amd64
+ok "a kernel that is not supported is configured" fine
+ok "and nobody is sent to mend it" nobody_told "next: multikvm install"
+for other_kernel in 6.11.0-1-amd64 "$series".0-9{7,8,9}-amd64; do
+	rm -f "$root/lib/modules/$other_kernel/build"	# as the package of its headers does
+	apt purge "linux-image-$other_kernel"
+	ok "the kernel $other_kernel can be removed" fine
+done
+
+cp "$root/lib/modules/$kernel"/updates/dkms/{vac,vac-vfio,kvm-tiny,kvm-a_b}.ko "$work"
+
+# VMs, which a chroot does not have: what vac would say.
+mkdir -p "$root/sys/kernel/vac/instances/tiny" "$root/var/lib/multi-kvm"
+echo 3 >"$root/sys/kernel/vac/instances/tiny/vms"
+echo "1700000000 tiny" >"$root/var/lib/multi-kvm/history"
+touch "$root/etc/modprobe.d/multi-kvm.conf"
+apt remove kvm-tiny-dkms
+ok "an instance with VMs is removed" fine
+ok "and it is told that they run on" told "VMs run on kvm-tiny, which stays loaded"
+ok "and that it was the default" told "tiny is the default, which the next boot will not find"
+ok "its module is gone" no_module kvm-tiny
+ok "the other tag's is not" module kvm-a_b 1.0
+rm -r "$root/sys/kernel"
+
+# The way back.
+apt remove multi-kvm
+ok "all is removed with the tool" fine
+ok "the next boot has the stock KVM" test ! -e "$root/etc/modprobe.d/multi-kvm.conf"
+ok "it is said so" told "the next boot has the stock KVM"
+ok "what was chosen is still known" test -s "$root/var/lib/multi-kvm/history"
+apt purge multi-kvm multi-kvm-dkms kvm-a-b-dkms kvm-tiny-dkms libjson-c5
+ok "purge" fine
+ok "leaves nothing" same_files
+ok "stock modules are loaded as at first" same_loads
+
+# Prebuilt modules, without dkms.
+prebuilt() { # prebuilt TAG VERSION SECONDS FILE...
+	SOURCE_DATE_EPOCH=$((1700000000 + $3)) scripts/package "$work/kvm-$1-$2" --out "$repo" \
+		--kernel "$kernel" --modules "${@:4}" 9>&- >/dev/null
+}
+prebuilt tiny 1.0 1 "$work"/{vac,vac-vfio,kvm-tiny}.ko
+prebuilt a_b 1.0 1 "$work/kvm-a_b.ko"
+publish
+apt install "kvm-tiny-modules-$kernel"
+ok "prebuilt modules are installed" fine
+ok "with vac's package" installed "multi-kvm-modules-$kernel" 1.0
+ok "modprobe finds them" module kvm-tiny 1.0
+ok "where they are ours" test "$(inside modinfo -k "$kernel" -F filename vac)" = \
+	"/lib/modules/$kernel/updates/multi-kvm/vac.ko"
+apt install "kvm-a-b-modules-$kernel"
+ok "a second tag as well" fine
+ok "beside the first" calls modprobe -S "$kernel" --show-depends kvm-a_b
+ok "stock modules are loaded as before" same_loads
+ok "a tag is there once, as source or prebuilt" \
+	conflicts kvm-tiny-dkms "kvm-tiny-modules-$kernel" "multi-kvm-modules-$kernel-"
+apt purge multi-kvm "multi-kvm-modules-$kernel" kvm-{tiny,a-b}-modules-"$kernel" libjson-c5
+ok "purge" fine
+ok "leaves nothing of them either" same_files
+apt purge dkms
+apt install "kvm-tiny-modules-$kernel"
+ok "they need no dkms" fine
+apt install "linux-image-$series.0-98-amd64"
+ok "a kernel for which there are none is configured" fine
+ok "and it is told which package to look for" told "apt-get install kvm-TAG-modules-$series.0-98-amd64"
+apt purge "linux-image-$kernel"
+ok "without their kernel they go" fine
+ok "and depmod is not asked for it" test ! -e "$root/lib/modules/$kernel/modules.dep"
+echo "1..$count"
+exit $failed
