@@ -62,7 +62,7 @@ cp -R dkms.conf vac "$root/work"
 cp scripts/host/65-multi-kvm.rules "$root/work/host/etc/udev/rules.d"
 cp -R "$package" "$root/work/package"
 cp build/test/dkms/multikvm "$root/usr/bin"
-install="multikvm install --vac /work --host-files /work/host"
+install=(multikvm install --vac /work --host-files /work/host)
 cp -R "$modules/kernel/arch/x86/kvm" "$modules/kernel/virt/lib" "$modules/kernel/drivers/crypto/ccp" \
 	"$root/lib/modules/$kernel"
 cp "$modules"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$kernel"
@@ -72,17 +72,17 @@ files >"$folder/before"
 ok "there is no Coccinelle" test ! -e "$root/usr/bin/spatch"
 
 # Refusals.
-run setpriv --reuid=65534 --clear-groups $install /work/package
+run setpriv --reuid=65534 --clear-groups "${install[@]}" /work/package
 ok "without root it is refused" test "$status" -eq 3
 ok "and told so" says "next: sudo multikvm install"
-run $install /work/package --kernel 6.1.0-1-amd64
+run "${install[@]}" /work/package --kernel 6.1.0-1-amd64
 ok "without headers it is refused" test "$status" -eq 2
 ok "and the package is named" says "linux-headers-6.1.0-1-amd64"
-run $install /work/package --kernel $unsupported
+run "${install[@]}" /work/package --kernel $unsupported
 ok "an unsupported kernel is refused to who names it" test "$status" -eq 3
-run $install /work
+run "${install[@]}" /work
 ok "vac is no instance" test "$status" -eq 1
-run $install /work/scripts
+run "${install[@]}" /work/scripts
 ok "nor is a folder without a dkms.conf" test "$status" -eq 2
 run multikvm install /work/package
 ok "an instance without vac is refused" test "$status" -eq 2
@@ -154,13 +154,13 @@ ok "all versions are removed" test "$status" -eq 0 -a ! -e "$root/var/lib/dkms/k
 # Upgrade and rollback of a tag, the second with another vac of the same version.
 tiny 2.0 "" /work
 tiny 2.1 "" /work
-run $install /work/kvm-tiny-2.1 --kernel "$kernel"
-run $install /work/kvm-tiny-2.0 --kernel "$kernel"
+run "${install[@]}" /work/kvm-tiny-2.1 --kernel "$kernel"
+run "${install[@]}" /work/kvm-tiny-2.0 --kernel "$kernel"
 ok "an older version of a tag replaces a newer one" test "$status" -eq 0 -a \
 	-d "$root/usr/src/kvm-tiny-2.0" -a ! -e "$root/usr/src/kvm-tiny-2.1"
 echo 'MODULE_INFO(another, "vac");' >>"$root/work/vac/main.c"
 tiny 2.2 "" /work
-run $install /work/kvm-tiny-2.2
+run "${install[@]}" /work/kvm-tiny-2.2
 run dkms status
 ok "a newer one on a changed vac, too" test "$(cat "$said")" = \
 	"kvm-tiny/2.2, $kernel, x86_64: installed
@@ -173,7 +173,7 @@ stub() { printf '#!/bin/sh\n%s\n' "$2" >"$root/work/scripts/$1" && chmod 755 "$r
 tiny 2.3 "" /work
 # shellcheck disable=SC2016	# the stub's own
 stub audit 'echo "# a note"; echo "$1: hazard 2: uses it"; test ! -s "$1" || exit 3'
-run $install /work/kvm-tiny-2.3 --kernel "$kernel"
+run "${install[@]}" /work/kvm-tiny-2.3 --kernel "$kernel"
 ok "what the audit finds is not installed" test "$status" -eq 3
 ok "the finding is told" says "multikvm: kvm-tiny.ko: hazard 2: uses it"
 run dkms status kvm-tiny
@@ -181,14 +181,14 @@ ok "the version before it stays, and nothing else" test "$(cat "$said")" = \
 	"kvm-tiny/2.2, $kernel, x86_64: installed" -a ! -e "$root/usr/src/kvm-tiny-2.3"
 # shellcheck disable=SC2016
 stub audit 'test -s "$1"'
-run $install /work/kvm-tiny-2.3 --kernel "$kernel"
+run "${install[@]}" /work/kvm-tiny-2.3 --kernel "$kernel"
 ok "what it finds to be clean is" test "$status" -eq 0 -a -d "$root/usr/src/kvm-tiny-2.3"
 
 # What its source calls is not there; the installed version must stay.
 tiny 2.4 "" /work
 echo 'int doctored(void); int doctored(void) { return no_such_helper() + nor_this_one(); }' \
 	>>"$root/work/kvm-tiny-2.4/one.c"
-run $install /work/kvm-tiny-2.4 --kernel "$kernel"
+run "${install[@]}" /work/kvm-tiny-2.4 --kernel "$kernel"
 ok "a doctored package is not installed" test "$status" -eq 4
 ok "the first line names interface and file" grep -q \
 	'^multikvm: kvm-tiny: not built for this kernel: the kernel has no no_such_helper() (.*one.c:' "$said"
@@ -212,8 +212,9 @@ ok "then nothing is wrong" test "$status" -eq 0
 # Killed in the middle of it, at a time when dkms has been called already.
 files >"$folder/installed"
 tiny 2.5 "" /work
+# shellcheck disable=SC2016
 stub dkms 'case $1 in install) kill -9 $PPID; exit 1;; esac; exec /usr/sbin/dkms "$@"'
-run env PATH=/work/scripts:/usr/sbin:/usr/bin:/sbin:/bin $install /work/kvm-tiny-2.5
+run env PATH=/work/scripts:/usr/sbin:/usr/bin:/sbin:/bin "${install[@]}" /work/kvm-tiny-2.5
 ok "a killed install" test "$status" -eq 137
 run multikvm doctor
 ok "is undone by the next multikvm" says "undoing a change that was interrupted"
@@ -228,7 +229,7 @@ run multikvm remove tiny
 ok "removing the last instance takes vac along" same_files
 
 # The whole thing, as on a host.
-run $install /work/package
+run "${install[@]}" /work/package
 ok "install builds for every supported kernel here" test "$status" -eq 0
 ok "and says which it skipped" says "kernel $unsupported: multi-kvm 1.0 skipped"
 ok "and what the next boot does" says "next boot: the stock KVM, as long as none is chosen"
@@ -250,7 +251,7 @@ ok "a udev rule is there, before uaccess is read" \
 	grep -q uaccess "$root/etc/udev/rules.d/65-multi-kvm.rules"
 ok "no configuration of modprobe is there, which is for use" test ! -e "$root/etc/modprobe.d/multi-kvm.conf"
 started=$SECONDS
-run $install /work/package
+run "${install[@]}" /work/package
 ok "a second install builds nothing" test "$status" -eq 0 -a $((SECONDS - started)) -lt 40
 
 run multikvm remove a

@@ -46,15 +46,16 @@ enum status boot_choose(const char *tag)
 		err = host_replace(blacklist, BLACKLIST);
 	if (!err && (!now || strcmp(now, tag))) {
 		file = DEFAULT;
-		err = asprintf(&line, "%s\n", tag) < 0 ? -ENOMEM :
-							 host_replace(line, DEFAULT);
+		err = asprintf(&line, "%s\n", tag) < 0 ? -ENOMEM
+						       : host_replace(line, DEFAULT);
 	}
 	free(now);
 	free(text);
 	free(line);
-	return err ? fail(SYSTEM, "%s is chosen until the next boot only: cannot write %s: %s",
-			  tag, file, strerror(-err)) :
-		     DONE;
+	return err ? fail(SYSTEM,
+			  "%s is chosen until the next boot only: cannot write %s: %s",
+			  tag, file, strerror(-err))
+		   : DONE;
 }
 
 enum status boot_forget(void)
@@ -81,8 +82,8 @@ void boot_kernels(json_object *with, json_object *without, const char *tag)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *kernel =
-			json_object_get_string(json_object_array_get_idx(all, i));
+		const char *kernel = json_object_get_string(
+			json_object_array_get_idx(all, i));
 
 		/* Else only headers, or what was left of it. */
 		if (!host_has("/lib/modules/%s/kernel", kernel))
@@ -116,7 +117,8 @@ char *boot_next(void)
 	} else {
 		boot_kernels(with, without, tag);
 		list = joined(without);
-		if (asprintf(&text, "%s%s%s", tag, list && *list ? "; no KVM at all on " : "",
+		if (asprintf(&text, "%s%s%s", tag,
+			     list && *list ? "; no KVM at all on " : "",
 			     list ? list : "") < 0)
 			text = NULL;
 		free(list);

@@ -44,8 +44,9 @@ static char *ask(enum status *status, const char *what, const char * const argv[
 {
 	char path[] = "/tmp/multikvm.XXXXXX", *text = NULL, *last;
 	int fd = mkstemp(path), result;
-	struct process how = { .what = what, .output = path, .folder = SCRIPTS "/..",
-			       .as_caller = true };
+	struct process how = {
+		.what = what, .output = path, .folder = SCRIPTS "/..", .as_caller = true
+	};
 
 	if (fd < 0 || fchmod(fd, 0666)) {
 		*status = fail(SYSTEM, "cannot write to /tmp: %s", strerror(errno));
@@ -56,12 +57,11 @@ static char *ask(enum status *status, const char *what, const char * const argv[
 	if (!result)
 		text = read_file(path);
 	unlink(path);
-	*status = !result			       ? DONE :
-		  result > DONE && result <= SYSTEM ? result :
-							 SYSTEM;
+	*status = !result ? DONE : result > DONE && result <= SYSTEM ? result : SYSTEM;
 	if (result == 127)
-		*status = fail(NOT_FOUND, "what builds packages is not installed (%s)\n"
-					  "next: sudo apt-get install multi-kvm-build",
+		*status = fail(NOT_FOUND,
+			       "what builds packages is not installed (%s)\n"
+			       "next: sudo apt-get install multi-kvm-build",
 			       argv[0]);
 	last = text ? strrchr(text, '\n') : NULL;
 	last = strdup(last ? last + 1 : text ? text : "");
@@ -94,13 +94,15 @@ static enum status find_series(const char *from, char **series)
 
 	*series = json_object_array_length(kernels) ? NULL : series_of(host_kernel());
 	for (i = 0; !status && i < json_object_array_length(kernels); i++) {
-		char *one = series_of(json_object_get_string(
-			json_object_array_get_idx(kernels, i)));
+		char *one = series_of(
+			json_object_get_string(json_object_array_get_idx(kernels, i)));
 
 		if (*series && one && strcmp(*series, one))
-			status = fail(USAGE, "%s of which series? There are headers of %s and %s\n"
-					     "next: the same with --series %s",
-				      from, *series, one, one);
+			status = fail(
+				USAGE,
+				"%s of which series? There are headers of %s and %s\n"
+				"next: the same with --series %s",
+				from, *series, one, one);
 		else if (!*series) {
 			*series = one;
 			one = NULL;
@@ -126,22 +128,24 @@ static char *absolute(const char *word, const char *path)
 static char *make_package(const struct build *build, enum status *status)
 {
 	char *release = NULL, *snapshot = NULL, *package = NULL, *series = NULL;
-	const char *argv[2 * MAX_WORDS + 8] = { SCRIPTS "/rewrite", "--tag", build->tag,
-						"--out", "build/packages", "--snapshot" };
+	const char *argv[2 * MAX_WORDS + 8] = { SCRIPTS "/rewrite", "--tag",
+						build->tag,	    "--out",
+						"build/packages",   "--snapshot" };
 	size_t n = 6;
 
 	if (!strcmp(build->from, "newest") || !strcmp(build->from, "oldest")) {
 		if (!build->series)
 			*status = find_series(build->from, &series);
 		if (!*status)
-			release = ASK(status, "asking apt", SCRIPTS "/sources", "releases",
-				      build->from, "--series",
+			release = ASK(status, "asking apt", SCRIPTS "/sources",
+				      "releases", build->from, "--series",
 				      build->series ? build->series : series);
 	} else {
 		release = strdup(build->from);
 	}
 	if (!*status)
-		snapshot = ASK(status, "taking the snapshot", SCRIPTS "/snapshot", release);
+		snapshot = ASK(status, "taking the snapshot", SCRIPTS "/snapshot",
+			       release);
 	if (!*status) {
 		argv[n++] = snapshot;
 		memcpy(argv + n, build->patches, build->n * sizeof(*argv));
@@ -164,14 +168,17 @@ static enum status keep(const char *package)
 	name = name ? name + 1 : package;
 	if (all && asprintf(&to, "%s/%s", all, name) >= 0 &&
 	    asprintf(&fresh, "%s/.%s.new", all, name) >= 0)
-		result = process_run(&how, (const char * const[]){ "mkdir", "-p", all, NULL });
+		result = process_run(&how,
+				     (const char * const[]){ "mkdir", "-p", all, NULL });
 	if (!result)
-		result = process_run(&how, (const char * const[]){ "rm", "-rf", fresh, NULL });
+		result = process_run(&how,
+				     (const char * const[]){ "rm", "-rf", fresh, NULL });
 	if (!result)
-		result = process_run(&how, (const char * const[]){ "cp", "-R", package, fresh,
-								   NULL });
+		result = process_run(&how, (const char * const[]){ "cp", "-R", package,
+								   fresh, NULL });
 	if (!result)
-		result = process_run(&how, (const char * const[]){ "rm", "-rf", to, NULL });
+		result = process_run(&how,
+				     (const char * const[]){ "rm", "-rf", to, NULL });
 	if (!result && rename(fresh, to))
 		result = -errno;
 	if (result)
@@ -187,11 +194,13 @@ static enum status parse(struct build *build, int argc, char **argv)
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		bool from = !strcmp(argv[i], "--from"), series = !strcmp(argv[i], "--series");
+		bool from = !strcmp(argv[i], "--from"),
+		     series = !strcmp(argv[i], "--series");
 		bool patch = !strcmp(argv[i], "--patch");
 
 		if ((from || series || patch) && i + 1 == argc)
-			return fail(USAGE, "%s wants a value\nnext: multikvm build --help",
+			return fail(USAGE,
+				    "%s wants a value\nnext: multikvm build --help",
 				    argv[i]);
 		if (from) {
 			char *path = strndup(argv[i + 1], strcspn(argv[i + 1], "#"));
@@ -202,8 +211,8 @@ static enum status parse(struct build *build, int argc, char **argv)
 			build->series = argv[++i];
 		} else if (patch && build->n < 2 * MAX_WORDS) {
 			if (access(argv[++i], R_OK))
-				return fail(NOT_FOUND, "cannot read the patch %s: %s", argv[i],
-					    strerror(errno));
+				return fail(NOT_FOUND, "cannot read the patch %s: %s\nnext: ls %s",
+					    argv[i], strerror(errno), argv[i]);
 			build->patches[build->n++] = "--patch";
 			build->patches[build->n++] = absolute(argv[i], argv[i]);
 		} else if (*argv[i] == '-' || build->tag) {
@@ -230,9 +239,9 @@ enum status do_build(int argc, char **argv)
 		package = make_package(&build, &status);
 	if (!status && host_is_root())
 		status = keep(package);
-	if (!status && (host_is_root() ?
-				asprintf(&shown, PACKAGES "/%s", strrchr(package, '/') + 1) :
-				asprintf(&shown, SCRIPTS "/../%s", package)) >= 0) {
+	if (!status &&
+	    (host_is_root() ? asprintf(&shown, PACKAGES "/%s", strrchr(package, '/') + 1)
+			    : asprintf(&shown, SCRIPTS "/../%s", package)) >= 0) {
 		done = json_object_new_object();
 		json_object_object_add(done, "package", json_object_new_string(shown));
 		say("%s\n  next: sudo multikvm install %s", shown,

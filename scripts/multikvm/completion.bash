@@ -16,10 +16,19 @@ _multikvm() {
 	done
 	case ${words[*]} in
 	'') COMPREPLY=($(compgen -W "--json $(multikvm --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')" -- "$word")) ;;
-	load | unload | use | ps | run)
+	load | unload | use | ps | run | remove)
 		COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null)" -- "$word"))
 		;;
 	'run '*) COMPREPLY=($(compgen -W -- -- "$word")) ;;
+	install)
+		COMPREPLY=($(compgen -d -W "--kernel --vac --host-files --json" -- "$word"))
+		;;
+	build*)
+		case ${COMP_WORDS[COMP_CWORD - 1]} in
+		--from | --patch) COMPREPLY=($(compgen -f -W "newest oldest" -- "$word")) ;;
+		*) COMPREPLY=($(compgen -W "--from --series --patch --json" -- "$word")) ;;
+		esac
+		;;
 	list) COMPREPLY=($(compgen -W "--names --json" -- "$word")) ;;
 	esac
 }

@@ -52,16 +52,18 @@ static void check_kernels(json_object *problems)
 		const char *kernel = item(without, i);
 
 		if (!kernel_has_headers(kernel)) {
-			snprintf(next, sizeof(next), "sudo apt-get install linux-headers-%s",
-				 kernel);
+			snprintf(next, sizeof(next),
+				 "sudo apt-get install linux-headers-%s", kernel);
 			found(problems, next,
-			      "kernel %s has no kvm-%s, the default, and its headers are not "
-			      "installed", kernel, tag);
+			      "kernel %s has no kvm-%s, the default, and its headers are "
+			      "not "
+			      "installed",
+			      kernel, tag);
 		} else {
 			snprintf(next, sizeof(next), "sudo multikvm install --kernel %s",
 				 kernel);
-			found(problems, next, "kernel %s has no kvm-%s, the default", kernel,
-			      tag);
+			found(problems, next, "kernel %s has no kvm-%s, the default",
+			      kernel, tag);
 		}
 	}
 	json_object_put(with);
@@ -79,7 +81,8 @@ static void check_modules(json_object *problems)
 	for (i = 0; i < json_object_array_length(names); i++) {
 		const char *name = item(names, i);
 
-		if (!package_is_vac(name) && (strncmp(name, "kvm-", 4) || !is_tag(name + 4)))
+		if (!package_is_vac(name) &&
+		    (strncmp(name, "kvm-", 4) || !is_tag(name + 4)))
 			continue;
 		kernels = package_kernels(name);
 		for (k = 0; k < json_object_array_length(kernels); k++) {
@@ -108,8 +111,10 @@ static void check_default(json_object *problems)
 		      now ? now : "nothing", tag);
 	} else if (!tag && now) {
 		snprintf(next, sizeof(next), "sudo multikvm use %s", now);
-		found(problems, next, "new VMs go to %s, but after the next boot to the stock "
-		      "KVM", now);
+		found(problems, next,
+		      "new VMs go to %s, but after the next boot to the stock "
+		      "KVM",
+		      now);
 	}
 	free(tag);
 	free(now);
@@ -125,7 +130,8 @@ static void check_boot(json_object *problems)
 		      "nothing loads %s at the next boot: multi-kvm.service is off", tag);
 	if (!tag && host_has("/etc/modprobe.d/multi-kvm.conf"))
 		found(problems, "sudo multikvm disable",
-		      "the stock KVM is held back by /etc/modprobe.d/multi-kvm.conf, but no "
+		      "the stock KVM is held back by /etc/modprobe.d/multi-kvm.conf, but "
+		      "no "
 		      "default is chosen");
 	free(tag);
 }
@@ -134,17 +140,19 @@ static void check_stock(json_object *problems)
 {
 	const char *stock = modules_stock();
 	char *tag = boot_default(), next[100];
-	json_object *holders = host_names("/sys/module/%s/holders", stock ? stock : "kvm");
+	json_object *holders = host_names("/sys/module/%s/holders",
+					  stock ? stock : "kvm");
 	long long users = host_number("/sys/module/%s/refcnt", stock ? stock : "kvm");
 
 	if (host_has("/sys/module/kvmgt"))
 		found(problems, "sudo modprobe -r kvmgt",
 		      "KVMGT is loaded, which needs the stock KVM");
-	snprintf(next, sizeof(next), users > 0 ? "sudo fuser -v /dev/kvm" :
-						 "sudo multikvm use %s", tag ? tag : "");
+	snprintf(next, sizeof(next),
+		 users > 0 ? "sudo fuser -v /dev/kvm" : "sudo multikvm use %s",
+		 tag ? tag : "");
 	if (tag && stock)
-		found(problems, next, "the stock KVM is loaded (%s; users: %lld%s%s)", stock,
-		      users, json_object_array_length(holders) ? ", module " : "",
+		found(problems, next, "the stock KVM is loaded (%s; users: %lld%s%s)",
+		      stock, users, json_object_array_length(holders) ? ", module " : "",
 		      json_object_array_length(holders) ? item(holders, 0) : "");
 	json_object_put(holders);
 	free(tag);
@@ -161,15 +169,18 @@ static void check_newer(json_object *problems)
 		found(problems, "nothing now: the next boot loads it",
 		      "another vac is installed than the one that is loaded");
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *tag = json_object_get_string(json_object_object_get(
-			json_object_array_get_idx(all, i), "tag"));
+		const char *tag = json_object_get_string(
+			json_object_object_get(json_object_array_get_idx(all, i), "tag"));
 
 		snprintf(name, sizeof(name), "kvm_%s", tag);
-		snprintf(next, sizeof(next), "sudo multikvm unload %s, when it has no VM; then "
-			 "load it", tag);
+		snprintf(next, sizeof(next),
+			 "sudo multikvm unload %s, when it has no VM; then "
+			 "load it",
+			 tag);
 		if (module_is_newer(name))
 			found(problems, next,
-			      "another kvm-%s is installed than the one that is loaded", tag);
+			      "another kvm-%s is installed than the one that is loaded",
+			      tag);
 	}
 	json_object_put(all);
 }
@@ -191,13 +202,14 @@ static void check_device(json_object *problems)
 static void check_options(json_object *problems)
 {
 	char *tag = boot_default();
-	json_object *lost = tag && module_installed(tag) ? module_lost_options(tag) :
-							   json_object_new_array();
+	json_object *lost = tag && module_installed(tag) ? module_lost_options(tag)
+							 : json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(lost); i++)
 		found(problems, "grep -r '^options kvm' /etc/modprobe.d /proc/cmdline",
-		      "the site's option %s is without effect: kvm-%s has no such parameter",
+		      "the site's option %s is without effect: kvm-%s has no such "
+		      "parameter",
 		      item(lost, i), tag);
 	json_object_put(lost);
 	free(tag);
@@ -215,14 +227,17 @@ static void check_signatures(json_object *problems)
 	if (wanted && tag && module_installed(tag)) {
 		signer = module_signer(tag);
 		if (!signer)
-			found(problems, "sign it, or let dkms: see /etc/dkms/framework.conf",
-			      "kvm-%s is not signed, and this kernel loads signed modules only",
+			found(problems,
+			      "sign it, or let dkms: see /etc/dkms/framework.conf",
+			      "kvm-%s is not signed, and this kernel loads signed "
+			      "modules only",
 			      tag);
 		else if (!keys || !strstr(keys, signer))
-			found(problems, "sudo mokutil --import /var/lib/dkms/mok.pub, then "
-					"reboot",
-			      "kvm-%s is signed by \"%s\", a key that is not enrolled", tag,
-			      signer);
+			found(problems,
+			      "sudo mokutil --import /var/lib/dkms/mok.pub, then "
+			      "reboot",
+			      "kvm-%s is signed by \"%s\", a key that is not enrolled",
+			      tag, signer);
 		free(signer);
 	}
 	free(enforced);
@@ -231,8 +246,8 @@ static void check_signatures(json_object *problems)
 	free(tag);
 }
 
-static void (*const checks[])(json_object *) = {
-	check_kernels, check_modules, check_default, check_boot,    check_stock,
+static void (* const checks[])(json_object *) = {
+	check_kernels, check_modules, check_default, check_boot,       check_stock,
 	check_newer,   check_device,  check_options, check_signatures,
 };
 

@@ -60,8 +60,9 @@ enum status history_add(const char *tag)
 
 	if (!before && errno != ENOENT)
 		err = -errno;
-	if (!err && asprintf(&text, "%s%s%lld %s\n", before ? last_lines(before) : "",
-			     before && *before ? "\n" : "", (long long)time(NULL), tag) < 0)
+	if (!err &&
+	    asprintf(&text, "%s%s%lld %s\n", before ? last_lines(before) : "",
+		     before && *before ? "\n" : "", (long long)time(NULL), tag) < 0)
 		err = -ENOMEM;
 	if (!err)
 		err = host_replace(text, HISTORY);

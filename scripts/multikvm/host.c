@@ -359,5 +359,6 @@ enum status host_lock(const char *command)
 	if (lock_fd < 0)
 		return fail(SYSTEM, "cannot open " LOCK ": %s", strerror(errno));
 	status = wait_for_lock();
-	return status ? status : transaction_recover(); /* it stays open, and with that locked, until the program ends */
+	return status ? status
+		      : transaction_recover(); /* it stays open, and with that locked, until the program ends */
 }

@@ -30,11 +30,11 @@ struct install {
 	struct work *work;	/* vac first */
 	size_t n;
 	json_object *results;
-	bool failed;		/* a kernel that nobody named */
+	bool failed; /* a kernel that nobody named */
 };
 
-static void told(struct install *install, const char *kernel, const struct package *package,
-		 const char *what, const char *why)
+static void told(struct install *install, const char *kernel,
+		 const struct package *package, const char *what, const char *why)
 {
 	json_object *one = json_object_new_object();
 	char *line = why ? strndup(why, strcspn(why, "\n")) : NULL;
@@ -123,7 +123,8 @@ static enum status not_built(struct install *install, const struct package *pack
 			    kernel, package->name, package->version,
 			    package->series ? package->series : "?");
 	if (result == STAGE_EXCLUDED) {
-		told(install, kernel, package, "skipped", "the kernel is not supported by it");
+		told(install, kernel, package, "skipped",
+		     "the kernel is not supported by it");
 		return DONE;
 	}
 	/* One that was asked for, or would keep the old version. */
@@ -134,7 +135,8 @@ static enum status not_built(struct install *install, const struct package *pack
 	return DONE;
 }
 
-static enum status build_one(struct install *install, struct work *work, const char *kernel)
+static enum status build_one(struct install *install, struct work *work,
+			     const char *kernel)
 {
 	enum status status = DONE;
 	char *why = NULL;
@@ -196,8 +198,9 @@ static enum status build_all(struct install *install)
 				json_object_array_get_idx(kernels, i));
 
 			if (work != vac) {
-				err = stage_vac(kernel, has(vac->kernels, kernel) ?
-								&vac->package : NULL);
+				err = stage_vac(kernel, has(vac->kernels, kernel)
+								? &vac->package
+								: NULL);
 				if (err == -ENOENT)
 					continue; /* not for vac either: that was told */
 			}
@@ -224,7 +227,8 @@ static void add_tree(json_object *to, const char *tree, const char *below)
 	free(path);
 	for (i = 0; i < json_object_array_length(names); i++) {
 		if (asprintf(&inner, "%s/%s", below,
-			     json_object_get_string(json_object_array_get_idx(names, i))) < 0)
+			     json_object_get_string(
+				     json_object_array_get_idx(names, i))) < 0)
 			break;
 		if (asprintf(&path, "%s%s", tree, inner) >= 0) {
 			if (!lstat(path, &what) && S_ISDIR(what.st_mode))
@@ -247,7 +251,8 @@ static int place_files(const struct install *install, json_object *files)
 	FILE *file;
 
 	for (i = 0; !result && i < json_object_array_length(files); i++) {
-		const char *one = json_object_get_string(json_object_array_get_idx(files, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(files, i));
 
 		if (asprintf(&from, "%s%s", install->host_files, one) < 0)
 			return -ENOMEM;
@@ -286,8 +291,9 @@ static enum status put_in_place(struct install *install)
 
 	for (work = install->work; work < install->work + install->n; work++) {
 		for (i = 0; i < json_object_array_length(work->kernels); i++)
-			add_once(kernels, json_object_get_string(json_object_array_get_idx(
-						  work->kernels, i)));
+			add_once(kernels,
+				 json_object_get_string(
+					 json_object_array_get_idx(work->kernels, i)));
 	}
 	for (work = install->work; work < install->work + install->n; work++)
 		if (json_object_array_length(work->kernels))
@@ -300,7 +306,8 @@ static enum status put_in_place(struct install *install)
 						json_object_array_get_idx(files, i)));
 		add_once(paths, HOST_FILES);
 	}
-	status = json_object_array_length(paths) ? transaction_begin(paths, kernels) : DONE;
+	status = json_object_array_length(paths) ? transaction_begin(paths, kernels)
+						 : DONE;
 	if (status || !json_object_array_length(paths))
 		goto out;
 	for (work = install->work; !result && work < install->work + install->n; work++)
@@ -316,7 +323,8 @@ static enum status put_in_place(struct install *install)
 	if (!result) {
 		status = transaction_commit();
 	} else {
-		status = result == -EINTR ? SYSTEM : transaction_failed("cannot install", result);
+		status = result == -EINTR ? SYSTEM
+					  : transaction_failed("cannot install", result);
 		if (!transaction_undo() && result != -EINTR)
 			say("  everything is as it was before");
 	}
@@ -337,8 +345,9 @@ static enum status add_work(struct install *install, const char *folder, bool in
 	*work = (struct work){ 0 };
 	err = package_read(folder, &work->package);
 	if (err)
-		return fail(NOT_FOUND, "%s is no source package of ours%s\n"
-				       "next: multikvm build TAG, or a folder that has a dkms.conf",
+		return fail(NOT_FOUND,
+			    "%s is no source package of ours%s\n"
+			    "next: multikvm build TAG, or a folder that has a dkms.conf",
 			    folder, err == -ENOENT ? ": it has no dkms.conf" : "");
 	work->package.in_place = in_place;
 	work->kernels = json_object_new_array();
@@ -354,8 +363,8 @@ static const char *newest(json_object *sources)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(sources); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(sources, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(sources, i));
 
 		if (!best || strverscmp(one, best) > 0)
 			best = one;
@@ -382,8 +391,9 @@ static enum status add_vac(struct install *install)
 	if (!install->vac) {
 		status = add_source(install, VAC_PACKAGE);
 		if (status == NOT_FOUND)
-			fail(NOT_FOUND, "vac, the module below all instances, is not there\n"
-					"next: sudo apt-get install multi-kvm-dkms");
+			fail(NOT_FOUND,
+			     "vac, the module below all instances, is not there\n"
+			     "next: sudo apt-get install multi-kvm-dkms");
 		return status;
 	}
 	status = add_work(install, install->vac, false);
@@ -401,9 +411,9 @@ static enum status add_all(struct install *install)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(sources); i++) {
-		char *folder = host_path("/usr/src/%s",
-					 json_object_get_string(json_object_array_get_idx(
-						 sources, i)));
+		char *folder = host_path(
+			"/usr/src/%s",
+			json_object_get_string(json_object_array_get_idx(sources, i)));
 
 		if (folder && !package_read(folder, &package)) {
 			if (!package_is_vac(package.name))
@@ -415,8 +425,9 @@ static enum status add_all(struct install *install)
 	if (json_object_array_length(sources))
 		status = add_vac(install);
 	for (i = 0; !status && i < json_object_array_length(names); i++)
-		status = add_source(install, json_object_get_string(
-						     json_object_array_get_idx(names, i)));
+		status = add_source(
+			install,
+			json_object_get_string(json_object_array_get_idx(names, i)));
 	json_object_put(sources);
 	json_object_put(names);
 	return status;
@@ -439,8 +450,9 @@ static enum status add_package(struct install *install)
 		json_object_put(built);
 		free(name);
 		if (!folder)
-			return fail(NOT_FOUND, "there is no package of %s in " PACKAGES "\n"
-					       "next: multikvm build %s",
+			return fail(NOT_FOUND,
+				    "there is no package of %s in " PACKAGES "\n"
+				    "next: multikvm build %s",
 				    install->package, install->package);
 	}
 	status = add_work(install, folder ? folder : install->package, false);
@@ -449,8 +461,9 @@ static enum status add_package(struct install *install)
 		return status;
 	name = install->work[install->n - 1].package.name;
 	if (package_is_vac(name))
-		return fail(USAGE, "%s is vac, and no instance\n"
-				   "next: multikvm install TAG --vac %s",
+		return fail(USAGE,
+			    "%s is vac, and no instance\n"
+			    "next: multikvm install TAG --vac %s",
 			    install->package, install->package);
 	return refuse_packaged(name);
 }
@@ -463,15 +476,16 @@ enum status refuse_packaged(const char *name)
 	size_t i;
 
 	for (i = 0; !status && i < json_object_array_length(sources); i++) {
-		char *path = host_path("/usr/src/%s/dkms.conf",
-				       json_object_get_string(json_object_array_get_idx(
-					       sources, i)));
+		char *path = host_path(
+			"/usr/src/%s/dkms.conf",
+			json_object_get_string(json_object_array_get_idx(sources, i)));
 
 		if (path && package_of_dpkg(path))
-			status = fail(REFUSED,
-				      "%s was installed by a package of dpkg\n"
-				      "next: sudo apt-get install or remove that: dpkg -S %s",
-				      name, path);
+			status = fail(
+				REFUSED,
+				"%s was installed by a package of dpkg\n"
+				"next: sudo apt-get install or remove that: dpkg -S %s",
+				name, path);
 		free(path);
 	}
 	json_object_put(sources);
@@ -487,7 +501,8 @@ static enum status check_kernels(struct install *install)
 			json_object_array_get_idx(install->wanted, i));
 
 		if (!*kernel || strchr(kernel, '/') || *kernel == '.')
-			return fail(USAGE, "'%s' is no name of a kernel\nnext: ls /lib/modules",
+			return fail(USAGE,
+				    "'%s' is no name of a kernel\nnext: ls /lib/modules",
 				    kernel);
 		if (!kernel_has_headers(kernel))
 			return fail(NOT_FOUND,
@@ -512,7 +527,8 @@ static enum status check_result(struct install *install)
 	if (install->package && !json_object_array_length(last->kernels) &&
 	    !json_object_array_length(last->before))
 		return fail(install->failed ? SYSTEM : REFUSED,
-			    "%s %s was built for no kernel\nit is for kernels of the series %s",
+			    "%s %s was built for no kernel\nit is for kernels of the "
+			    "series %s",
 			    last->package.name, last->package.version,
 			    last->package.series ? last->package.series : "?");
 	return DONE;
@@ -546,11 +562,11 @@ static void tell_host(const struct install *install)
 	if (!install->host_files)
 		return;
 	if (host_has("/run/udev/control"))
-		process_run(&how, (const char * const[]){ "udevadm", "control", "--reload",
-							  NULL });
+		process_run(&how, (const char * const[]){ "udevadm", "control",
+							  "--reload", NULL });
 	if (host_has("/run/systemd/system"))
-		process_run(&how, (const char * const[]){ "systemctl", "daemon-reload",
-							  NULL });
+		process_run(&how,
+			    (const char * const[]){ "systemctl", "daemon-reload", NULL });
 }
 
 static enum status run_install(struct install *install)
@@ -558,15 +574,19 @@ static enum status run_install(struct install *install)
 	struct process how = { .log = "/dev/null" };
 	enum status status;
 
-	if (process_run(&how, (const char * const[]){ "dkms", "--version", NULL }))
-		return fail(NOT_FOUND, "dkms is not installed\nnext: sudo apt-get install dkms");
 	status = check_kernels(install);
-	if (!status)
-		status = stage_begin();
 	if (!status && install->package)
 		status = add_vac(install);
 	if (!status)
 		status = install->package ? add_package(install) : add_all(install);
+	if (!status && !install->n)
+		return DONE; /* nothing of ours is in /usr/src */
+	if (!status &&
+	    process_run(&how, (const char * const[]){ "dkms", "--version", NULL }))
+		status = fail(NOT_FOUND,
+			      "dkms is not installed\nnext: sudo apt-get install dkms");
+	if (!status)
+		status = stage_begin();
 	if (!status)
 		status = build_all(install);
 	if (!status)
@@ -585,13 +605,15 @@ static enum status parse(struct install *install, int argc, char **argv)
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		const char **value = !strcmp(argv[i], "--vac")	      ? &install->vac :
-				     !strcmp(argv[i], "--host-files") ? &install->host_files :
-									NULL;
+		const char **value = !strcmp(argv[i], "--vac") ? &install->vac
+				     : !strcmp(argv[i], "--host-files")
+					     ? &install->host_files
+					     : NULL;
 		bool kernel = !strcmp(argv[i], "--kernel");
 
 		if ((value || kernel) && i + 1 == argc)
-			return fail(USAGE, "%s wants a value\nnext: multikvm install --help",
+			return fail(USAGE,
+				    "%s wants a value\nnext: multikvm install --help",
 				    argv[i]);
 		if (kernel) {
 			add_once(install->wanted, argv[++i]);

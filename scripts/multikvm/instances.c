@@ -181,7 +181,7 @@ static void say_who_stays(const char *tag)
 static enum status choose(const char *tag)
 {
 	char *before = vac_default(), *last = history_previous(NULL);
-	enum status status = DONE, kept;
+	enum status status = DONE;
 	int err;
 
 	if (vac_closed(tag))
@@ -205,8 +205,8 @@ static enum status choose(const char *tag)
 		say_who_stays(tag);
 		if (!last || strcmp(last, tag))
 			status = history_add(tag);
-		kept = boot_choose(tag);
-		status = status ? status : kept;
+		if (!status)
+			status = boot_choose(tag);
 	}
 	free(before);
 	free(last);

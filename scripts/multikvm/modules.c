@@ -52,8 +52,10 @@ enum status check_tag(const char *word)
 		return fail(USAGE, "'%s' is no tag: a letter, then up to 23 of a-z 0-9 _",
 			    word);
 	if (is_excepted(word))
-		return fail(USAGE, "%s is no tag: that word means something else\n"
-				   "next: another one, for example my_%s", word, word);
+		return fail(USAGE,
+			    "%s is no tag: that word means something else\n"
+			    "next: another one, for example my_%s",
+			    word, word);
 	return DONE;
 }
 
@@ -282,10 +284,10 @@ const char *modules_stock(void)
 static const char *stock_of_cpu(void)
 {
 	char *text = host_read("/proc/cpuinfo");
-	const char *name = !text			? NULL :
-			   strstr(text, " svm")		? "kvm_amd" :
-			   strstr(text, " vmx")		? "kvm_intel" :
-							  NULL;
+	const char *name = !text		  ? NULL
+			   : strstr(text, " svm") ? "kvm_amd"
+			   : strstr(text, " vmx") ? "kvm_intel"
+						  : NULL;
 
 	free(text);
 	return name;
@@ -306,8 +308,8 @@ static int by_name(const char *name, bool load)
 	err = kmod_module_new_from_name(ctx, name, &module);
 	if (!err) {
 		err = load ? kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL,
-							     NULL) :
-			     kmod_module_remove_module(module, O_NONBLOCK);
+							     NULL)
+			   : kmod_module_remove_module(module, O_NONBLOCK);
 		kmod_module_unref(module);
 	}
 	kmod_unref(ctx);
@@ -347,8 +349,8 @@ enum status modules_unload_vac(void)
 		err = by_name(names[i], false);
 		if (err)
 			return fail(err == -EAGAIN || err == -EBUSY ? REFUSED : SYSTEM,
-				    "cannot unload %s: %s\nnext: lsmod | grep %s", names[i],
-				    strerror(-err), names[i]);
+				    "cannot unload %s: %s\nnext: lsmod | grep %s",
+				    names[i], strerror(-err), names[i]);
 	}
 	return DONE;
 }
@@ -478,7 +480,8 @@ static int insert(const char *tag, char **said)
 	if (!err) {
 		options = site_options(ctx, module, lost);
 		log = log_open();
-		err = kmod_module_probe_insert_module(module, 0, options, NULL, NULL, NULL);
+		err = kmod_module_probe_insert_module(module, 0, options, NULL, NULL,
+						      NULL);
 		*said = log_said(log, tag);
 		free(options);
 		kmod_module_unref(module);

@@ -73,7 +73,8 @@ json_object *host_text(const char *text);
  * change that was left unfinished is undone first.
  */
 enum status host_lock(const char *command);
-void host_keep_lock(void); /* in a child that becomes another program: it holds the lock, too */
+void host_keep_lock(
+	void); /* in a child that becomes another program: it holds the lock, too */
 /* The names in a folder, or none, as [name], sorted. */
 json_object *host_names(const char *fmt, ...) FMT(1);
 const char *host_kernel(void); /* the running one's release */
@@ -103,7 +104,7 @@ struct process {
 void process_begin(void);
 bool process_stopped(void); /* somebody wants this to stop */
 void process_release(void); /* before this program becomes another one */
-void process_end(void);	    /* if somebody did, this ends the program, as their signal does */
+void process_end(void); /* if somebody did, this ends the program, as their signal does */
 /* Its exit status, 127 where it could not be started; 128 + the signal that ended it; or -errno. */
 int process_run(const struct process *how, const char * const argv[]);
 
@@ -134,7 +135,7 @@ json_object *vac_vms(const char *tag); /* NULL: of all. Only root sees any */
 /* modules.c: modules by libkmod. */
 bool is_tag(const char *word);
 enum status check_tag(const char *word); /* the same, and reports what is wrong with it */
-json_object *modules_installed(void); /* [tag], of the running kernel, sorted */
+json_object *modules_installed(void);	 /* [tag], of the running kernel, sorted */
 bool module_installed(const char *tag);
 bool module_installed_for(const char *tag, const char *kernel);
 /* snapshot, patches of an installed instance; NULL where the module cannot be read */
@@ -142,9 +143,9 @@ json_object *module_info(const char *tag);
 /* With the options that the site has for the stock modules, and in place of those if they are idle. */
 enum status module_load(const char *tag);
 enum status module_unload(const char *tag);
-enum status modules_unload_vac(void);	/* which no instance uses any more */
-const char *modules_load_stock(void);	/* its name, or NULL */
-const char *modules_stock(void);	/* that of the loaded one, or NULL */
+enum status modules_unload_vac(void); /* which no instance uses any more */
+const char *modules_load_stock(void); /* its name, or NULL */
+const char *modules_stock(void);      /* that of the loaded one, or NULL */
 /* Was the installed module made from something else than the loaded one, kvm_<tag> or vac? */
 bool module_is_newer(const char *name);
 char *module_signer(const char *tag); /* malloc()ed, or NULL */
@@ -161,7 +162,7 @@ char *history_previous(
  */
 #define VAC_PACKAGE "multi-kvm"
 #define ARCH	    "x86_64"
-#define PACKAGES    STATE "/packages" /* that `multikvm build` made */
+#define PACKAGES    STATE "/packages"	/* that `multikvm build` made */
 #define HOST_FILES  STATE "/host-files" /* those that came with a checkout, as JSON */
 
 struct package {
@@ -174,9 +175,11 @@ int package_read(const char *folder, struct package *package); /* -errno */
 void package_free(struct package *package);
 bool package_is_vac(const char *name);
 json_object *package_versions(const char *name);
-char *package_installed(const char *name, const char *kernel); /* its version, malloc()ed */
-json_object *package_kernels(const char *name);	 /* those that have it installed */
-json_object *package_sources(const char *name);	 /* folders in /usr/src; NULL: of all of ours */
+char *package_installed(const char *name,
+			const char *kernel);	/* its version, malloc()ed */
+json_object *package_kernels(const char *name); /* those that have it installed */
+json_object *package_sources(
+	const char *name); /* folders in /usr/src; NULL: of all of ours */
 bool package_of_dpkg(const char *path);
 /* What is installed for a kernel, and is not what dkms has built; malloc()ed, or NULL. */
 char *package_damaged(const char *name, const char *kernel);
@@ -201,7 +204,8 @@ char *stage_path(const char *what, const struct package *package, const char *re
 json_object *stage_modules(const struct package *package, const char *kernel);
 
 /* place.c: from the stage to dkms and the kernels. Steps of a transaction: 0, -errno, or their status. */
-void place_paths(json_object *to, const char *name, const char *version, json_object *kernels);
+void place_paths(json_object *to, const char *name, const char *version,
+		 json_object *kernels);
 int place_new(const struct package *package, json_object *kernels);
 int place_remove_old(const struct package *package);
 int place_remove_all(const char *name);
@@ -214,7 +218,7 @@ char *boot_next(void); /* what the next boot does, malloc()ed */
 void boot_kernels(json_object *with, json_object *without, const char *tag);
 void say_next_boot(json_object *to);
 
-enum status refuse_vms(const char *tag);	   /* if it has VMs */
+enum status refuse_vms(const char *tag);       /* if it has VMs */
 enum status refuse_packaged(const char *name); /* if dpkg brought it */
 
 /* A command per function: instances.c, vms.c, status.c, run.c, install.c, remove.c, boot.c, ... */

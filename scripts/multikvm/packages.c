@@ -98,8 +98,8 @@ json_object *package_versions(const char *name)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		if (host_has("/var/lib/dkms/%s/%s/source", name, one) ||
 		    host_has("/var/lib/dkms/%s/%s/build", name, one))
@@ -130,8 +130,8 @@ json_object *package_kernels(const char *name)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 		size_t n = strlen(one), end = strlen("-" ARCH);
 
 		if (!strncmp(one, "kernel-", 7) && n > 7 + end &&
@@ -152,8 +152,8 @@ json_object *package_sources(const char *name)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(all, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(all, i));
 		char *folder = host_path("/usr/src/%s", one);
 
 		if (folder && !package_read(folder, &package)) {
@@ -187,13 +187,13 @@ char *package_damaged(const char *name, const char *kernel)
 	size_t i;
 
 	for (i = 0; version && !bad && i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		if (!strstr(one, ".ko"))
 			continue;
-		built = host_path("/var/lib/dkms/%s/%s/%s/" ARCH "/module/%s", name, version,
-				  kernel, one);
+		built = host_path("/var/lib/dkms/%s/%s/%s/" ARCH "/module/%s", name,
+				  version, kernel, one);
 		installed = host_path("/lib/modules/%s/updates/dkms/%s", kernel, one);
 		if (built && installed && !same_bytes(built, installed) &&
 		    asprintf(&bad, "/lib/modules/%s/updates/dkms/%s", kernel, one) < 0)
@@ -210,7 +210,8 @@ bool package_of_dpkg(const char *path)
 {
 	struct process how = { .log = "/dev/null" };
 
-	return !process_run(&how, (const char * const[]){ "dpkg-query", "-S", path, NULL });
+	return !process_run(&how,
+			    (const char * const[]){ "dpkg-query", "-S", path, NULL });
 }
 
 json_object *kernels_with_headers(void)
@@ -220,8 +221,8 @@ json_object *kernels_with_headers(void)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(all, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(all, i));
 
 		if (kernel_has_headers(one))
 			json_object_array_add(kernels, json_object_new_string(one));

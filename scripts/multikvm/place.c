@@ -54,8 +54,8 @@ void place_paths(json_object *to, const char *name, const char *version,
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(sources); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(sources, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(sources, i));
 
 		add(to, text("/usr/src/%s", one));
 		if (fresh && !strcmp(fresh, one)) {
@@ -68,12 +68,12 @@ void place_paths(json_object *to, const char *name, const char *version,
 	free(fresh);
 	add(to, text("/var/lib/dkms/%s", name));
 	for (i = 0; i < json_object_array_length(with); i++)
-		add_once(kernels, json_object_get_string(
-					  json_object_array_get_idx(with, i)));
+		add_once(kernels,
+			 json_object_get_string(json_object_array_get_idx(with, i)));
 	for (i = 0; i < json_object_array_length(kernels); i++)
-		add_modules(to, name,
-			    json_object_get_string(
-				    json_object_array_get_idx(kernels, i)));
+		add_modules(
+			to, name,
+			json_object_get_string(json_object_array_get_idx(kernels, i)));
 	json_object_put(sources);
 	json_object_put(with);
 }
@@ -87,8 +87,8 @@ static int same_modules(const struct package *package, const char *kernel)
 	size_t i;
 
 	for (i = 0; !result && i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		rest = text("/%s/" ARCH "/module/%s", kernel, one);
 		built = rest ? stage_path("dkms", package, rest) : NULL;
@@ -107,7 +107,8 @@ static int place_kernel(const struct package *package, const char *kernel)
 {
 	char *rest = text("/%s/" ARCH, kernel);
 	char *from = rest ? stage_path("dkms", package, rest) : NULL;
-	char *folder = text("var/lib/dkms/%s/%s/%s", package->name, package->version, kernel);
+	char *folder = text("var/lib/dkms/%s/%s/%s", package->name, package->version,
+			    kernel);
 	char *link = text("var/lib/dkms/%s/kernel-%s-" ARCH, package->name, kernel);
 	int result = -ENOMEM;
 
@@ -124,8 +125,8 @@ static int place_kernel(const struct package *package, const char *kernel)
 	if (!result)
 		result = STEP("rm", "-f", link);
 	if (!result)
-		result = STEP("dkms", "install", "-m", package->name, "-v", package->version,
-			      "-k", kernel, "-a", ARCH, "--force");
+		result = STEP("dkms", "install", "-m", package->name, "-v",
+			      package->version, "-k", kernel, "-a", ARCH, "--force");
 	if (!result)
 		result = same_modules(package, kernel);
 	free(rest);
@@ -149,13 +150,13 @@ int place_new(const struct package *package, json_object *kernels)
 		if (!result)
 			result = STEP("diff", "-qr", from, source);
 	}
-	if (!result && !host_has("/var/lib/dkms/%s/%s/source", package->name,
-				 package->version))
+	if (!result &&
+	    !host_has("/var/lib/dkms/%s/%s/source", package->name, package->version))
 		result = STEP("dkms", "add", "-m", package->name, "-v", package->version);
 	for (i = 0; !result && i < json_object_array_length(kernels); i++) {
-		result = place_kernel(package,
-				      json_object_get_string(
-					      json_object_array_get_idx(kernels, i)));
+		result = place_kernel(
+			package,
+			json_object_get_string(json_object_array_get_idx(kernels, i)));
 		if (!result && process_stopped())
 			result = -EINTR;
 	}
@@ -173,8 +174,9 @@ static bool in_use(const char *name, const char *version)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(kernels); i++) {
-		one = package_installed(name, json_object_get_string(
-						      json_object_array_get_idx(kernels, i)));
+		one = package_installed(
+			name,
+			json_object_get_string(json_object_array_get_idx(kernels, i)));
 		used |= one && !strcmp(one, version);
 		free(one);
 	}
@@ -207,8 +209,8 @@ int place_remove_old(const struct package *package)
 	size_t i;
 
 	for (i = 0; !result && i < json_object_array_length(versions); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(versions, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(versions, i));
 
 		if (strcmp(one, package->version) && !in_use(package->name, one))
 			result = remove_version(package->name, one);
@@ -224,11 +226,13 @@ int place_remove_all(const char *name)
 	size_t i;
 
 	for (i = 0; !result && i < json_object_array_length(versions); i++)
-		result = remove_version(name, json_object_get_string(
-						      json_object_array_get_idx(versions, i)));
+		result = remove_version(
+			name,
+			json_object_get_string(json_object_array_get_idx(versions, i)));
 	for (i = 0; !result && i < json_object_array_length(sources); i++) {
-		char *path = text("usr/src/%s", json_object_get_string(
-							json_object_array_get_idx(sources, i)));
+		char *path = text(
+			"usr/src/%s",
+			json_object_get_string(json_object_array_get_idx(sources, i)));
 
 		if (path && host_has("/%s", path))
 			result = STEP("rm", "-rf", path);

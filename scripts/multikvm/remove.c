@@ -31,8 +31,8 @@ static bool is_last(const char *name)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(all, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(all, i));
 
 		last &= strncmp(one, "kvm-", 4) || !is_tag(one + 4) || !strcmp(one, name);
 	}
@@ -46,8 +46,9 @@ static int remove_files(json_object *files)
 	size_t i;
 
 	for (i = 0; !result && i < json_object_array_length(files); i++)
-		result = STEP("rm", "-f", json_object_get_string(
-						  json_object_array_get_idx(files, i)) + 1);
+		result = STEP(
+			"rm", "-f",
+			json_object_get_string(json_object_array_get_idx(files, i)) + 1);
 	if (!result && json_object_array_length(files))
 		result = STEP("rm", "-f", HOST_FILES + 1);
 	return result;
@@ -84,7 +85,8 @@ static enum status take_away(const char *name, bool *last)
 	if (!result) {
 		status = transaction_commit();
 	} else {
-		status = result == -EINTR ? SYSTEM : transaction_failed("cannot remove", result);
+		status = result == -EINTR ? SYSTEM
+					  : transaction_failed("cannot remove", result);
 		transaction_undo();
 	}
 out:
@@ -109,8 +111,8 @@ static enum status refuse_default(const char *tag)
 	if (!is)
 		return DONE;
 	return fail(REFUSED, "new VMs go to %s\nnext: multikvm %s", tag,
-		    alone ? "disable, which gives the host back to the stock KVM" :
-			    "use ANOTHER");
+		    alone ? "disable, which gives the host back to the stock KVM"
+			  : "use ANOTHER");
 }
 
 enum status do_remove(int argc, char **argv)
@@ -150,7 +152,9 @@ enum status do_remove(int argc, char **argv)
 		return status;
 	done = json_object_new_object();
 	json_object_object_add(done, "removed", json_object_new_string(tag));
-	say(last ? "removed %s and, as it was the last instance, multi-kvm" : "removed %s", tag);
+	say(last ? "removed %s and, as it was the last instance, multi-kvm"
+		 : "removed %s",
+	    tag);
 	if (last)
 		modules_unload_vac();
 	say_next_boot(done);

@@ -19,7 +19,7 @@
 
 #include "multikvm.h"
 
-#define LOGS "/var/log/multi-kvm"
+#define LOGS	   "/var/log/multi-kvm"
 #define MORE_LINES 20
 
 static char *stage, *stage_log;
@@ -48,8 +48,8 @@ enum status stage_begin(void)
 	free(state);
 	free(src);
 	free(dkms);
-	return err ? fail(SYSTEM, "cannot make a folder in " STATE ": %s", strerror(err)) :
-		     DONE;
+	return err ? fail(SYSTEM, "cannot make a folder in " STATE ": %s", strerror(err))
+		   : DONE;
 }
 
 void stage_end(void)
@@ -95,8 +95,8 @@ enum status stage_source(const struct package *package)
 	if (result == -EINTR)
 		return SYSTEM;
 	return result ? fail(SYSTEM, "cannot copy %s%s", package->folder,
-			     result < 0 ? "" : ": is the disk full?") :
-			DONE;
+			     result < 0 ? "" : ": is the disk full?")
+		      : DONE;
 }
 
 /* Is what the package is made of in /usr/src as it is in the stage? */
@@ -173,8 +173,8 @@ static char *damaged(const struct package *package, const char *kernel)
 	char *bad = n ? NULL : strdup(package->name), *path, *rest;
 
 	for (i = 0; !bad && i < n; i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		if (asprintf(&rest, "/%s/" ARCH "/module/%s", kernel, one) < 0)
 			break;
@@ -200,8 +200,8 @@ json_object *stage_modules(const struct package *package, const char *kernel)
 	}
 	names = folder_names(folder);
 	for (i = 0; i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		if (strstr(one, ".ko"))
 			json_object_array_add(modules, json_object_new_string(one));
@@ -282,8 +282,8 @@ int stage_build(const struct package *package, const char *kernel, char **why)
 	    asprintf(&what, "building %s for %s", package->name, kernel) >= 0) {
 		how.what = what;
 		result = RUN(&how, "dkms", "build", "-m", package->name, "-v",
-			     package->version, "-k", kernel, "-a", ARCH, "--dkmstree", tree,
-			     "--sourcetree", sources);
+			     package->version, "-k", kernel, "-a", ARCH, "--dkmstree",
+			     tree, "--sourcetree", sources);
 	}
 	free(tree);
 	free(sources);
@@ -299,8 +299,9 @@ int stage_build(const struct package *package, const char *kernel, char **why)
 	if (result)
 		return result;
 	bad = damaged(package, kernel);
-	if (bad && asprintf(why, "dkms says that it built %s, but %s is not whole\n"
-				 "is the disk full? next: df /var /tmp",
+	if (bad && asprintf(why,
+			    "dkms says that it built %s, but %s is not whole\n"
+			    "is the disk full? next: df /var /tmp",
 			    package->name, bad) < 0)
 		*why = NULL;
 	result = bad ? -EIO : 0;
@@ -326,8 +327,11 @@ static char *unpacked(const struct package *package, const char *kernel)
 			     strcmp(end, ".ko") ? strstr(name, ".ko") : ".ko") >= 0)
 		result = RUN(&how, "cp", from, to);
 	if (!result && strcmp(end, ".ko")) {
-		result = RUN(&how, !strcmp(end, ".xz") ? "xz" :
-				   !strcmp(end, ".zst") ? "unzstd" : "gzip", "-d", to);
+		result = RUN(&how,
+			     !strcmp(end, ".xz")    ? "xz"
+			     : !strcmp(end, ".zst") ? "unzstd"
+						    : "gzip",
+			     "-d", to);
 		*strrchr(to, '.') = '\0';
 	}
 	free(from);

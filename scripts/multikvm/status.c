@@ -64,5 +64,6 @@ enum status do_status(int argc, char **argv)
 	json_object_object_add(
 		all, "stock",
 		json_object_new_boolean(host_has("/sys/module/kvm/initstate")));
+	add(all, "next_boot", boot_next());
 	return report_object("status", all);
 }

@@ -78,15 +78,14 @@ static const char **arguments(const char * const before[], json_object *items)
 		return NULL;
 	memcpy(argv, before, n * sizeof(*argv));
 	for (i = 0; i < count; i++)
-		argv[n + i] =
-			json_object_get_string(json_object_array_get_idx(items, i));
+		argv[n + i] = json_object_get_string(json_object_array_get_idx(items, i));
 	return argv;
 }
 
 static int step_with(const char *folder, const char * const before[], json_object *items)
 {
 	const char **argv = arguments(before, items);
-	int result = !argv   ? -ENOMEM
+	int result = !argv    ? -ENOMEM
 		     : folder ? step_in(folder, argv)
 			      : transaction_step(argv);
 
@@ -156,9 +155,9 @@ enum status transaction_failed(const char *what, int result)
 
 	last = last ? last + 1 : said;
 	status = fail(SYSTEM, "%s: %s", what,
-		      result < 0     ? strerror(-result)
+		      result < 0      ? strerror(-result)
 		      : last && *last ? last
-				     : "it failed");
+				      : "it failed");
 	free(said);
 	return status;
 }
@@ -171,8 +170,8 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(paths); i++) {
-		const char *path =
-			json_object_get_string(json_object_array_get_idx(paths, i));
+		const char *path = json_object_get_string(
+			json_object_array_get_idx(paths, i));
 
 		add_path(all, path);
 		if (host_has("%s", path))
@@ -185,8 +184,8 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 	if (!result)
 		result = STEP("mkdir", "-p", relative(FRESH), files);
 	if (!result && json_object_array_length(there))
-		result = STEP_WITH(NULL, there, "cp", "-a", "--reflink=auto", "--parents", "-t",
-				   files, "--");
+		result = STEP_WITH(NULL, there, "cp", "-a", "--reflink=auto", "--parents",
+				   "-t", files, "--");
 	if (!result)
 		result = write_lines(all, "paths");
 	if (!result)
@@ -197,7 +196,8 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 		result = STEP("mv", "-T", relative(FRESH), relative(UNDO));
 	if (result) {
 		STEP("rm", "-rf", relative(FRESH));
-		transaction_failed("cannot keep what is there now, so nothing was changed", result);
+		transaction_failed(
+			"cannot keep what is there now, so nothing was changed", result);
 	}
 	json_object_put(all);
 	json_object_put(there);
@@ -250,7 +250,8 @@ static int put_all_back(void)
 	if (!result && json_object_array_length(paths))
 		result = STEP_WITH(NULL, paths, "rm", "-rf", "--one-file-system", "--");
 	if (files && json_object_array_length(there))
-		again = STEP_WITH(files, there, "cp", "-a", "--parents", "-t", root, "--");
+		again = STEP_WITH(files, there, "cp", "-a", "--parents", "-t", root,
+				  "--");
 	result = result ? result : again;
 	for (i = 0; i < n; i++) {
 		text = json_object_get_string(json_object_array_get_idx(lines, i));
@@ -278,9 +279,10 @@ enum status transaction_undo(void)
 	if (!result)
 		result = forget();
 	if (result)
-		return transaction_failed("the host could not be put back as it was; " UNDO
-			      " has what is missing",
-			      result);
+		return transaction_failed(
+			"the host could not be put back as it was; " UNDO
+			" has what is missing",
+			result);
 	return DONE;
 }
 
@@ -293,8 +295,8 @@ static void remove_rests(void)
 	size_t i, n;
 
 	for (i = 0; i < json_object_array_length(names); i++) {
-		const char *one =
-			json_object_get_string(json_object_array_get_idx(names, i));
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(names, i));
 
 		for (n = 0; n < sizeof(prefixes) / sizeof(prefixes[0]); n++) {
 			if (strncmp(one, prefixes[n], strlen(prefixes[n])) ||

@@ -57,6 +57,7 @@ class Host:
                  "updates/dkms/kvm-c.ko.xz: updates/dkms/vac.ko.xz\n"
                  "kernel/arch/x86/kvm/kvm-amd.ko: kernel/arch/x86/kvm/kvm.ko\n")
         self.folder.joinpath("run").mkdir()
+        self.folder.joinpath("etc/modprobe.d").mkdir(parents=True)
         self.folder.joinpath("var/lib").mkdir(parents=True)
 
     def path(self, name):
@@ -112,6 +113,7 @@ users      3
 chooser    none
 refused    1700000000 2 kvm_x unmitigated
 stock      -
+next_boot  the stock KVM, as long as none is chosen by multikvm use
 """
 # What is typed, the exit status, and the whole error.
 REFUSED = (
@@ -126,12 +128,16 @@ REFUSED = (
     (["use", "a", "b"], 1, "usage: multikvm use TAG\n  next: multikvm --help"),
     (["use", "../a"], 1, "'../a' is no tag: a letter, then up to 23 of a-z 0-9 _"),
     (["use", "x" * 25], 1, f"'{'x' * 25}' is no tag: a letter, then up to 23 of a-z 0-9 _"),
-    (["use", "amd"], 2, "there is no kvm-amd for the running kernel\n  next: multikvm list"),
+    (["use", "amd"], 1, "amd is no tag: that word means something else\n"
+                        "  next: another one, for example my_amd"),
+    (["use", "no_such"], 2, "there is no kvm-no_such for the running kernel\n"
+                            "  next: multikvm list"),
     (["rollback", "a"], 1, "usage: multikvm rollback \n  next: multikvm --help"),
     (["rollback"], 2, "there is nothing to roll back to: no other instance was the default\n"
                       "  next: multikvm use TAG"),
     (["load"], 1, "usage: multikvm load TAG\n  next: multikvm --help"),
-    (["load", "none"], 1, "'none' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["load", "none"], 1, "none is no tag: that word means something else\n"
+                          "  next: another one, for example my_none"),
     (["use", "old"], 3, "old is closed: it makes no new VM\n"
                         "  next: echo 0 | sudo tee /sys/kernel/vac/instances/old/closed"),
     (["unload", "c"], 2, "c is not loaded\n  next: multikvm list"),
@@ -141,6 +147,27 @@ REFUSED = (
     (["run", "a", "true"], 1, "usage: multikvm run TAG -- COMMAND...\n  next: multikvm --help"),
     (["run", "no_such", "--", "true"], 2,
      "no_such is not loaded: there is no /dev/kvm-no_such\n  next: sudo multikvm load no_such"),
+    (["install", "--kernel"], 1, "--kernel wants a value\n  next: multikvm install --help"),
+    (["install", "/nowhere"], 2, "no kernel here has its headers installed\n"
+                                 "  next: sudo apt-get install linux-headers-amd64"),
+    (["install", "--kernel", "../x"], 1, "'../x' is no name of a kernel\n"
+                                         "  next: ls /lib/modules"),
+    (["install", "--kernel", "6.1.0-99-amd64"], 2,
+     "the headers of kernel 6.1.0-99-amd64 are not installed\n"
+     "  next: sudo apt-get install linux-headers-6.1.0-99-amd64"),
+    (["install", "a", "b"], 1, None),
+    (["build"], 1, None),
+    (["build", "x", "--from"], 1, "--from wants a value\n  next: multikvm build --help"),
+    (["build", "x", "--patch", "/nowhere"], 2,
+     "cannot read the patch /nowhere: No such file or directory\n  next: ls /nowhere"),
+    (["build", "x"], 2, "what builds packages is not installed (/none/sources)\n"
+                        "  next: sudo apt-get install multi-kvm-build"),
+    (["remove", "c"], 2, "c is not installed\n  next: multikvm list"),
+    (["remove"], 1, "usage: multikvm remove TAG\n  next: multikvm --help"),
+    (["disable", "a"], 1, "usage: multikvm disable \n  next: multikvm --help"),
+    (["disable"], 3, "b has 3 VMs\n  made by the processes 71 73 72\n  next: multikvm ps b"),
+    (["boot", "a"], 1, "usage: multikvm boot \n  next: multikvm --help"),
+    (["doctor", "a"], 1, "usage: multikvm doctor \n  next: multikvm --help"),
 )
 
 

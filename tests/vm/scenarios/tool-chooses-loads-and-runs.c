@@ -201,7 +201,8 @@ int main(int argc, char **argv)
 	ok_errno(work_stop(w), "it stops");
 
 	tool_says(tool("use", "b"), 0, "new VMs go to b", "use b again");
-	tool_says(tool("remove", "b"), 2, "b is not installed", "dkms knows nothing of it");
+	tool_says(tool("remove", "b"), 2, "b is not installed",
+		  "dkms knows nothing of it");
 	tool_says(tool("unload", "b"), 0, "it was the default", "then b unloads");
 	tool_says(tool("unload", "a"), 0, "unloaded a", "and a");
 	ok_errno(mod_remove_within("vac", 5), "and vac");
