@@ -84,12 +84,16 @@ only = $(if $(filter-out file,$(origin KVER)),--kernel $(KVER))
 as_caller = $(if $(SUDO_UID),sudo -u '\#$(SUDO_UID)')
 tool = $(as_caller) $(MAKE) -s -C scripts/multikvm
 host_files = $(CURDIR)/build/host-files
-for_host = install DESTDIR=$(host_files) prefix=/usr/local unitdir=/etc/systemd/system \
-	udevdir=/etc/udev
+units = /etc/systemd/system
+for_host = install DESTDIR=$(host_files) prefix=/usr/local unitdir=$(units) udevdir=/etc/udev
+# As systemctl enable does.
+wanted = $(host_files)$(units)/sysinit.target.wants
 
 install: ## on this host, through dkms: vac and kvm-<TAG>  TAG=... [FROM=...] [PATCHES=...]
 	@test -n "$(TAG)" || { echo "make install: say TAG=..., see make help" >&2; exit 1; }
 	@$(tool) && rm -rf $(host_files) && $(tool) $(for_host) >/dev/null
+	@$(as_caller) mkdir -p $(wanted)
+	@$(as_caller) ln -s ../multi-kvm.service $(wanted)/multi-kvm.service
 	@$(with_patches); build/multikvm build $(TAG) --from $(call quote,$(FROM)) \
 		$(if $(SERIES),--series $(SERIES)) "$$@"
 	@build/multikvm install $(TAG) $(only) --vac . --host-files $(host_files)

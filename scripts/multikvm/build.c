@@ -211,7 +211,8 @@ static enum status parse(struct build *build, int argc, char **argv)
 			build->series = argv[++i];
 		} else if (patch && build->n < 2 * MAX_WORDS) {
 			if (access(argv[++i], R_OK))
-				return fail(NOT_FOUND, "cannot read the patch %s: %s\nnext: ls %s",
+				return fail(NOT_FOUND,
+					    "cannot read the patch %s: %s\nnext: ls %s",
 					    argv[i], strerror(errno), argv[i]);
 			build->patches[build->n++] = "--patch";
 			build->patches[build->n++] = absolute(argv[i], argv[i]);
@@ -224,6 +225,19 @@ static enum status parse(struct build *build, int argc, char **argv)
 	if (!build->tag)
 		return usage(argv[0]);
 	return check_tag(build->tag);
+}
+
+enum status do_package(int argc, char **argv)
+{
+	char *program = scripts_program("package");
+
+	(void)argc;
+	if (!program)
+		return fail(NOT_FOUND, "what makes packages is not installed\n"
+				       "next: sudo apt-get install multi-kvm-build");
+	process_release();
+	execv(program, argv);
+	return fail(SYSTEM, "cannot run %s: %s", program, strerror(errno));
 }
 
 enum status do_build(int argc, char **argv)

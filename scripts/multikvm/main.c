@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	  "a command whose /dev/kvm is this instance" },
 	{ "build", do_build, "TAG [--from FROM] [--series SERIES] [--patch FILE]...",
 	  "an instance's package from a kernel's source" },
+	{ "package", do_package, "FOLDER [--kernel KERNEL] ...",
+	  "Debian packages of an instance; --help has the rest" },
 	{ "install", do_install,
 	  "[TAG|FOLDER] [--kernel KERNEL]... [--vac FOLDER] [--host-files FOLDER]",
 	  "a package, or all in /usr/src, for the kernels here" },
@@ -112,7 +114,7 @@ int main(int argc, char **argv)
 	if (!command)
 		return fail(USAGE, "there is no command %s\nnext: multikvm --help",
 			    argv[1]);
-	if (argc > 2 && !strcmp(argv[2], "--help")) {
+	if (argc > 2 && !strcmp(argv[2], "--help") && command->run != do_package) {
 		printf("usage: multikvm %s %s\n  %s\n%s", command->name, command->usage,
 		       command->help, exit_statuses);
 		return DONE;

@@ -235,6 +235,7 @@ enum status do_remove(int argc, char **argv);
 enum status do_disable(int argc, char **argv);
 enum status do_boot(int argc, char **argv);
 enum status do_build(int argc, char **argv);
+enum status do_package(int argc, char **argv);
 enum status do_doctor(int argc, char **argv);
 
 /* main.c */
