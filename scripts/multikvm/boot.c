@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "multikvm.h"
 
@@ -35,42 +34,47 @@ char *boot_default(void)
 	return NULL;
 }
 
+/*
+ * First DEFAULT and then BLACKLIST, and the other way round when they go: the default alone boots,
+ * since it takes the place of an idle stock KVM, while the blacklist alone boots without any KVM.
+ */
 enum status boot_choose(const char *tag)
 {
 	char *now = boot_default(), *text = host_read(BLACKLIST), *line = NULL;
-	const char *file = BLACKLIST;
+	const char *file = DEFAULT;
 	int err = 0;
 
-	if (!text || strncmp(text, blacklist, strlen(text)) ||
-	    strlen(text) + 1 != strlen(blacklist))
-		err = host_replace(blacklist, BLACKLIST);
-	if (!err && (!now || strcmp(now, tag))) {
-		file = DEFAULT;
+	if (!now || strcmp(now, tag))
 		err = asprintf(&line, "%s\n", tag) < 0 ? -ENOMEM
 						       : host_replace(line, DEFAULT);
+	/* host_read() takes the last newline away. */
+	if (!err && (!text || strlen(text) + 1 != strlen(blacklist) ||
+		     strncmp(text, blacklist, strlen(text)))) {
+		file = BLACKLIST;
+		err = host_replace(blacklist, BLACKLIST);
 	}
 	free(now);
 	free(text);
 	free(line);
 	return err ? fail(SYSTEM,
-			  "%s is chosen until the next boot only: cannot write %s: %s",
+			  "new VMs go to %s, but what the next boot does is not changed: "
+			  "cannot write %s: %s",
 			  tag, file, strerror(-err))
 		   : DONE;
 }
 
 enum status boot_forget(void)
 {
-	static const char * const files[] = { DEFAULT, BLACKLIST };
+	static const char * const files[] = { BLACKLIST, DEFAULT };
 	enum status status = DONE;
 	size_t i;
+	int err;
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		char *path = host_path("%s", files[i]);
-
-		if (path && unlink(path) && errno != ENOENT)
+	for (i = 0; !status && i < sizeof(files) / sizeof(files[0]); i++) {
+		err = host_remove(files[i]);
+		if (err)
 			status = fail(SYSTEM, "cannot remove %s: %s", files[i],
-				      strerror(errno));
-		free(path);
+				      strerror(-err));
 	}
 	return status;
 }
@@ -151,6 +155,7 @@ enum status do_boot(int argc, char **argv)
 	status = host_lock("boot");
 	if (status)
 		return status;
+	host_clean();
 	tag = boot_default();
 	if (!tag) {
 		say("no default is chosen: multi-kvm leaves this boot alone");

@@ -48,7 +48,7 @@ static char *ask(enum status *status, const char *what, const char * const argv[
 		.what = what, .output = path, .folder = SCRIPTS "/..", .as_caller = true
 	};
 
-	if (fd < 0 || fchmod(fd, 0666)) {
+	if (fd < 0) {
 		*status = fail(SYSTEM, "cannot write to /tmp: %s", strerror(errno));
 		return NULL;
 	}
@@ -128,10 +128,9 @@ static char *absolute(const char *word, const char *path)
 static char *make_package(const struct build *build, enum status *status)
 {
 	char *release = NULL, *snapshot = NULL, *package = NULL, *series = NULL;
-	const char *argv[2 * MAX_WORDS + 8] = { SCRIPTS "/rewrite", "--tag",
-						build->tag,	    "--out",
-						"build/packages",   "--snapshot" };
-	size_t n = 6;
+	const char *argv[2 * MAX_WORDS + 8] = { SCRIPTS "/rewrite", "--tag", build->tag,
+						"--snapshot" };
+	size_t n = 4;
 
 	if (!strcmp(build->from, "newest") || !strcmp(build->from, "oldest")) {
 		if (!build->series)
@@ -157,32 +156,44 @@ static char *make_package(const struct build *build, enum status *status)
 	return package;
 }
 
-/* NAME-VERSION in PACKAGES, whole or not at all. */
-static enum status keep(const char *package)
+/* What a program printed that ran as the caller: kvm-<tag>-<version> and nothing else? */
+static bool is_package_of(const char *name, const char *tag)
 {
-	const char *name = strrchr(package, '/');
+	size_t n = strlen(tag);
+
+	return !strncmp(name, "kvm-", 4) && !strncmp(name + 4, tag, n) &&
+	       name[4 + n] == '-' && is_version(name + 5 + n);
+}
+
+#define RUN(how, ...) process_run(how, (const char * const[]){ __VA_ARGS__, NULL })
+
+/* In PACKAGES, whole or not at all. Under host_lock_builds(). */
+static enum status keep(const struct build *build, const char *package, const char *name)
+{
 	struct process how = { .folder = SCRIPTS "/..", .log = "/dev/null" };
 	char *all = host_path(PACKAGES), *to = NULL, *fresh = NULL;
 	int result = -ENOMEM;
 
-	name = name ? name + 1 : package;
+	if (!is_package_of(name, build->tag))
+		return fail(SYSTEM, "%s is no package of %s", name, build->tag);
 	if (all && asprintf(&to, "%s/%s", all, name) >= 0 &&
 	    asprintf(&fresh, "%s/.%s.new", all, name) >= 0)
-		result = process_run(&how,
-				     (const char * const[]){ "mkdir", "-p", all, NULL });
+		result = RUN(&how, "mkdir", "-p", all);
 	if (!result)
-		result = process_run(&how,
-				     (const char * const[]){ "rm", "-rf", fresh, NULL });
+		result = RUN(&how, "rm", "-rf", fresh);
 	if (!result)
-		result = process_run(&how, (const char * const[]){ "cp", "-R", package,
-								   fresh, NULL });
+		result = RUN(&how, "cp", "-R", package, fresh);
 	if (!result)
-		result = process_run(&how,
-				     (const char * const[]){ "rm", "-rf", to, NULL });
+		result = RUN(&how, "sync", "-f", fresh);
+	/* The same version is the same package, but for a build that was cut off. */
+	if (!result)
+		result = RUN(&how, "rm", "-rf", to);
 	if (!result && rename(fresh, to))
 		result = -errno;
+	if (!result)
+		result = RUN(&how, "sync", "-f", all);
 	if (result)
-		process_run(&how, (const char * const[]){ "rm", "-rf", fresh, NULL });
+		RUN(&how, "rm", "-rf", fresh);
 	free(all);
 	free(to);
 	free(fresh);
@@ -244,22 +255,29 @@ enum status do_build(int argc, char **argv)
 {
 	struct build build = { .from = NULL };
 	enum status status = parse(&build, argc, argv);
-	char *package = NULL, *shown = NULL;
+	char *package = NULL, *kept = NULL;
+	const char *name;
 	json_object *done;
 
 	if (!build.from)
 		build.from = strdup("newest");
 	if (!status)
 		package = make_package(&build, &status);
-	if (!status && host_is_root())
-		status = keep(package);
-	if (!status &&
-	    (host_is_root() ? asprintf(&shown, PACKAGES "/%s", strrchr(package, '/') + 1)
-			    : asprintf(&shown, SCRIPTS "/../%s", package)) >= 0) {
+	name = package ? strrchr(package, '/') : NULL;
+	name = name ? name + 1 : "";
+	if (!status && host_is_root()) {
+		status = host_lock_builds("build");
+		if (!status)
+			status = keep(&build, package, name);
+		if (!status && asprintf(&kept, PACKAGES "/%s", name) < 0)
+			status = SYSTEM;
+	}
+	if (!status) {
 		done = json_object_new_object();
-		json_object_object_add(done, "package", json_object_new_string(shown));
-		say("%s\n  next: sudo multikvm install %s", shown,
-		    host_is_root() ? build.tag : shown);
+		json_object_object_add(done, "package",
+				       json_object_new_string(kept ? kept : package));
+		say("%s\n  next: sudo multikvm install %s", kept ? kept : package,
+		    kept ? build.tag : package);
 		status = report("built", done);
 	}
 	while (build.n) {
@@ -268,6 +286,6 @@ enum status do_build(int argc, char **argv)
 	}
 	free((char *)build.from);
 	free(package);
-	free(shown);
+	free(kept);
 	return status;
 }

@@ -262,6 +262,8 @@ enum status do_doctor(int argc, char **argv)
 		return usage(argv[0]);
 	}
 	status = host_lock("doctor");
+	if (!status)
+		host_clean();
 	for (i = 0; !status && i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](problems);
 	n = json_object_array_length(problems);

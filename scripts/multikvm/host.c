@@ -17,7 +17,8 @@
 
 #include "multikvm.h"
 
-#define LOCK "/run/multikvm.lock"
+#define LOCK   "/run/multikvm.lock"
+#define BUILDS "/run/multikvm-builds.lock"
 
 static char *path_of(const char *fmt, va_list ap)
 {
@@ -60,6 +61,18 @@ bool host_has(const char *fmt, ...)
 
 	PATH(path, fmt);
 	there = path && !access(path, F_OK);
+	free(path);
+	return there;
+}
+
+bool host_has_entry(const char *fmt, ...)
+{
+	struct stat entry;
+	char *path;
+	bool there;
+
+	PATH(path, fmt);
+	there = path && !lstat(path, &entry);
 	free(path);
 	return there;
 }
@@ -221,6 +234,21 @@ out:
 	return err;
 }
 
+int host_remove(const char *path)
+{
+	char *whole = host_path("%s", path);
+	int err = whole ? 0 : -ENOMEM;
+
+	if (!err && unlink(whole))
+		err = errno == ENOENT ? -ENOENT : -errno;
+	if (!err) {
+		*strrchr(whole, '/') = '\0';
+		err = sync_folder(whole);
+	}
+	free(whole);
+	return err == -ENOENT ? 0 : err;
+}
+
 json_object *folder_names_of(const char *folder, const char *prefix)
 {
 	json_object *all = json_object_new_array();
@@ -328,11 +356,11 @@ void host_keep_lock(void)
 }
 
 /* Asked once a second, so that a wish to stop is heard. */
-static enum status wait_for_lock(void)
+static enum status wait_for_lock(int fd)
 {
 	bool told = false;
 
-	while (flock(lock_fd, LOCK_EX | LOCK_NB)) {
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return fail(SYSTEM, "cannot lock " LOCK ": %s", strerror(errno));
 		if (process_stopped())
@@ -345,20 +373,58 @@ static enum status wait_for_lock(void)
 	return DONE;
 }
 
-enum status host_lock(const char *command)
+static enum status open_lock(const char *command, const char *name, int *fd)
 {
-	enum status status;
 	char *path;
 
 	if (!host_is_root())
 		return fail(REFUSED, "only root can do that\nnext: sudo multikvm %s",
 			    command);
-	path = host_path(LOCK);
-	lock_fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+	path = host_path("%s", name);
+	*fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 	free(path);
-	if (lock_fd < 0)
-		return fail(SYSTEM, "cannot open " LOCK ": %s", strerror(errno));
-	status = wait_for_lock();
-	return status ? status
-		      : transaction_recover(); /* it stays open, and with that locked, until the program ends */
+	if (*fd < 0)
+		return fail(SYSTEM, "cannot open %s: %s", name, strerror(errno));
+	return wait_for_lock(*fd);
+}
+
+enum status host_lock(const char *command)
+{
+	enum status status = open_lock(command, LOCK, &lock_fd);
+
+	/* It was told. What chooses and loads must work on a full disk, too. */
+	if (!status)
+		transaction_recover();
+	return status; /* it stays open, and with that locked, until the program ends */
+}
+
+void host_unlock(void)
+{
+	close(lock_fd);
+	lock_fd = -1;
+}
+
+void host_clean(void)
+{
+	char *path = host_path(BUILDS);
+	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		transaction_remove_rests();
+	free(path);
+	/* Like the other one it stays locked until the program ends. */
+}
+
+enum status host_lock_builds(const char *command)
+{
+	int fd;
+	enum status status = open_lock(command, BUILDS, &fd);
+
+	if (!status)
+		status = open_lock(command, LOCK, &lock_fd);
+	if (!status)
+		status = transaction_recover();
+	if (!status)
+		transaction_remove_rests();
+	return status;
 }

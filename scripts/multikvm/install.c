@@ -11,27 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "multikvm.h"
-
-struct work {
-	struct package package;
-	json_object *kernels; /* for which it was built */
-	json_object *before;  /* for which exactly this was installed already */
-	bool prepared;	      /* its source is in the stage */
-};
-
-/* What is asked for, and what becomes of it. */
-struct install {
-	json_object *wanted;	/* kernels */
-	bool named;		/* by --kernel */
-	const char *package;	/* DIR or TAG; NULL: all in /usr/src */
-	const char *vac;	/* a folder with vac's source */
-	const char *host_files; /* a tree */
-	struct work *work;	/* vac first */
-	size_t n;
-	json_object *results;
-	bool failed; /* a kernel that nobody named */
-};
+#include "install.h"
 
 static void told(struct install *install, const char *kernel,
 		 const struct package *package, const char *what, const char *why)
@@ -90,7 +70,7 @@ static bool is_current(const struct work *work, const char *kernel)
 	char *version = package_installed(work->package.name, kernel);
 	char *damaged = package_damaged(work->package.name, kernel);
 	bool same = version && !strcmp(version, work->package.version) && !damaged &&
-		    (work->package.in_place || stage_same_source(&work->package));
+		    stage_same_source(&work->package, kernel);
 
 	free(version);
 	free(damaged);
@@ -163,7 +143,7 @@ static enum status build_one(struct install *install, struct work *work,
 	return status;
 }
 
-/* All that have the package, and those that are wanted, if they can be built for. */
+/* Those that are wanted, and those that have the package, if they can be built for. */
 static json_object *kernels_of(const struct install *install, const struct work *work)
 {
 	json_object *kernels = json_object_new_array();
@@ -171,7 +151,8 @@ static json_object *kernels_of(const struct install *install, const struct work 
 	json_object *lists[] = { install->wanted, with };
 	size_t i, n;
 
-	for (n = 0; n < 2; n++)
+	/* Without a package, what others have is not touched. */
+	for (n = 0; n < (install->package ? 2 : 1); n++)
 		for (i = 0; i < json_object_array_length(lists[n]); i++) {
 			const char *one = json_object_get_string(
 				json_object_array_get_idx(lists[n], i));
@@ -325,199 +306,15 @@ static enum status put_in_place(struct install *install)
 	} else {
 		status = result == -EINTR ? SYSTEM
 					  : transaction_failed("cannot install", result);
-		if (!transaction_undo() && result != -EINTR)
-			say("  everything is as it was before");
+		install->broken = transaction_undo();
+		if (!install->broken && result != -EINTR)
+			fprintf(stderr, "  everything is as it was before\n");
 	}
 out:
 	json_object_put(paths);
 	json_object_put(kernels);
 	json_object_put(files);
 	return status;
-}
-
-static enum status add_work(struct install *install, const char *folder, bool in_place)
-{
-	struct work *work;
-	int err;
-
-	install->work = realloc(install->work, (install->n + 1) * sizeof(*work));
-	work = install->work + install->n;
-	*work = (struct work){ 0 };
-	err = package_read(folder, &work->package);
-	if (err)
-		return fail(NOT_FOUND,
-			    "%s is no source package of ours%s\n"
-			    "next: multikvm build TAG, or a folder that has a dkms.conf",
-			    folder, err == -ENOENT ? ": it has no dkms.conf" : "");
-	work->package.in_place = in_place;
-	work->kernels = json_object_new_array();
-	work->before = json_object_new_array();
-	install->n++;
-	return DONE;
-}
-
-/* The newest source of a package in `sources`, names of folders; NULL if there is none. */
-static const char *newest(json_object *sources)
-{
-	const char *best = NULL;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(sources); i++) {
-		const char *one = json_object_get_string(
-			json_object_array_get_idx(sources, i));
-
-		if (!best || strverscmp(one, best) > 0)
-			best = one;
-	}
-	return best;
-}
-
-static enum status add_source(struct install *install, const char *name)
-{
-	json_object *sources = package_sources(name);
-	const char *best = newest(sources);
-	char *folder = best ? host_path("/usr/src/%s", best) : NULL;
-	enum status status = folder ? add_work(install, folder, true) : NOT_FOUND;
-
-	free(folder);
-	json_object_put(sources);
-	return status;
-}
-
-static enum status add_vac(struct install *install)
-{
-	enum status status;
-
-	if (!install->vac) {
-		status = add_source(install, VAC_PACKAGE);
-		if (status == NOT_FOUND)
-			fail(NOT_FOUND,
-			     "vac, the module below all instances, is not there\n"
-			     "next: sudo apt-get install multi-kvm-dkms");
-		return status;
-	}
-	status = add_work(install, install->vac, false);
-	if (!status && !package_is_vac(install->work[0].package.name))
-		return fail(NOT_FOUND, "%s is not vac's source", install->vac);
-	return status;
-}
-
-/* All of ours in /usr/src. */
-static enum status add_all(struct install *install)
-{
-	json_object *sources = package_sources(NULL), *names = json_object_new_array();
-	enum status status = DONE;
-	struct package package;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(sources); i++) {
-		char *folder = host_path(
-			"/usr/src/%s",
-			json_object_get_string(json_object_array_get_idx(sources, i)));
-
-		if (folder && !package_read(folder, &package)) {
-			if (!package_is_vac(package.name))
-				add_once(names, package.name);
-			package_free(&package);
-		}
-		free(folder);
-	}
-	if (json_object_array_length(sources))
-		status = add_vac(install);
-	for (i = 0; !status && i < json_object_array_length(names); i++)
-		status = add_source(
-			install,
-			json_object_get_string(json_object_array_get_idx(names, i)));
-	json_object_put(sources);
-	json_object_put(names);
-	return status;
-}
-
-/* A folder, or the tag of one that `multikvm build` made. */
-static enum status add_package(struct install *install)
-{
-	char *folder = NULL, *name = NULL;
-	json_object *built;
-	enum status status;
-	const char *best;
-
-	if (!strchr(install->package, '/') && is_tag(install->package) &&
-	    asprintf(&name, "kvm-%s-", install->package) >= 0) {
-		built = folder_names_of(PACKAGES, name);
-		best = newest(built);
-		if (best)
-			folder = host_path(PACKAGES "/%s", best);
-		json_object_put(built);
-		free(name);
-		if (!folder)
-			return fail(NOT_FOUND,
-				    "there is no package of %s in " PACKAGES "\n"
-				    "next: multikvm build %s",
-				    install->package, install->package);
-	}
-	status = add_work(install, folder ? folder : install->package, false);
-	free(folder);
-	if (status)
-		return status;
-	name = install->work[install->n - 1].package.name;
-	if (package_is_vac(name))
-		return fail(USAGE,
-			    "%s is vac, and no instance\n"
-			    "next: multikvm install TAG --vac %s",
-			    install->package, install->package);
-	return refuse_packaged(name);
-}
-
-/* An instance that came by a package of dpkg is changed by dpkg alone. */
-enum status refuse_packaged(const char *name)
-{
-	json_object *sources = package_sources(name);
-	enum status status = DONE;
-	size_t i;
-
-	for (i = 0; !status && i < json_object_array_length(sources); i++) {
-		char *path = host_path(
-			"/usr/src/%s/dkms.conf",
-			json_object_get_string(json_object_array_get_idx(sources, i)));
-
-		if (path && package_of_dpkg(path))
-			status = fail(
-				REFUSED,
-				"%s was installed by a package of dpkg\n"
-				"next: sudo apt-get install or remove that: dpkg -S %s",
-				name, path);
-		free(path);
-	}
-	json_object_put(sources);
-	return status;
-}
-
-static enum status check_kernels(struct install *install)
-{
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(install->wanted); i++) {
-		const char *kernel = json_object_get_string(
-			json_object_array_get_idx(install->wanted, i));
-
-		if (!*kernel || strchr(kernel, '/') || *kernel == '.')
-			return fail(USAGE,
-				    "'%s' is no name of a kernel\nnext: ls /lib/modules",
-				    kernel);
-		if (!kernel_has_headers(kernel))
-			return fail(NOT_FOUND,
-				    "the headers of kernel %s are not installed\n"
-				    "next: sudo apt-get install linux-headers-%s",
-				    kernel, kernel);
-	}
-	if (install->named)
-		return DONE;
-	json_object_put(install->wanted);
-	install->wanted = kernels_with_headers();
-	if (json_object_array_length(install->wanted))
-		return DONE;
-	return fail(NOT_FOUND, "no kernel here has its headers installed\n"
-			       "next: sudo apt-get install linux-headers-amd64");
 }
 
 static enum status check_result(struct install *install)
@@ -574,11 +371,9 @@ static enum status run_install(struct install *install)
 	struct process how = { .log = "/dev/null" };
 	enum status status;
 
-	status = check_kernels(install);
-	if (!status && install->package)
-		status = add_vac(install);
+	status = plan_kernels(install);
 	if (!status)
-		status = install->package ? add_package(install) : add_all(install);
+		status = plan_packages(install);
 	if (!status && !install->n)
 		return DONE; /* nothing of ours is in /usr/src */
 	if (!status &&
@@ -587,10 +382,15 @@ static enum status run_install(struct install *install)
 			      "dkms is not installed\nnext: sudo apt-get install dkms");
 	if (!status)
 		status = stage_begin();
-	if (!status)
+	/* A build takes minutes, in which others may choose and load. */
+	if (!status) {
+		host_unlock();
 		status = build_all(install);
+	}
 	if (!status)
 		status = check_result(install);
+	if (!status)
+		status = host_lock("install");
 	if (!status)
 		status = put_in_place(install);
 	if (!status) {
@@ -637,12 +437,14 @@ enum status do_install(int argc, char **argv)
 	json_object *done = json_object_new_object();
 
 	if (!status)
-		status = host_lock("install");
+		status = host_lock_builds("install");
 	if (!status)
 		status = run_install(&install);
 	stage_end();
-	if (process_stopped())
-		fprintf(stderr, "multikvm: stopped; everything is as it was before\n");
+	if (status && process_stopped())
+		fprintf(stderr, "multikvm: stopped; %s\n",
+			install.broken ? "the next multikvm undoes the rest"
+				       : "everything is as it was before");
 	json_object_object_add(done, "packages", install.results);
 	if (!status) {
 		say_next_boot(done);
@@ -652,12 +454,6 @@ enum status do_install(int argc, char **argv)
 	} else {
 		json_object_put(done);
 	}
-	while (install.n--) {
-		package_free(&install.work[install.n].package);
-		json_object_put(install.work[install.n].kernels);
-		json_object_put(install.work[install.n].before);
-	}
-	free(install.work);
-	json_object_put(install.wanted);
+	plan_free(&install);
 	return status;
 }

@@ -121,6 +121,7 @@ int main(int argc, char **argv)
 	}
 	process_begin();
 	status = command->run(argc - 1, argv + 1);
-	process_end();
+	if (status)
+		process_end();
 	return status;
 }

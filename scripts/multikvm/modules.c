@@ -330,11 +330,15 @@ static int unload_stock(void)
 	return err;
 }
 
-const char *modules_load_stock(void)
+enum status modules_load_stock(void)
 {
 	const char *name = stock_of_cpu();
+	int err = name ? by_name(name, true) : 0;
 
-	return name && !by_name(name, true) ? name : NULL;
+	return err ? fail(SYSTEM,
+			  "no KVM is loaded: cannot load %s: %s\nnext: sudo modprobe %s",
+			  name, strerror(-err), name)
+		   : DONE;
 }
 
 enum status modules_unload_vac(void)
@@ -364,6 +368,7 @@ static const char *options_of(struct kmod_ctx *ctx, const char *name,
 	return *module ? kmod_module_get_options(*module) : NULL;
 }
 
+/* Of a module's info: each parameter has a "parmtype=NAME:TYPE". */
 static bool has_parameter(struct kmod_list *info, const char *name, size_t n)
 {
 	struct kmod_list *at;
@@ -372,35 +377,52 @@ static bool has_parameter(struct kmod_list *info, const char *name, size_t n)
 	{
 		const char *value = kmod_module_info_get_value(at);
 
-		if (!strcmp(kmod_module_info_get_key(at), "parm") &&
+		if (!strcmp(kmod_module_info_get_key(at), "parmtype") &&
 		    !strncmp(value, name, n) && value[n] == ':')
 			return true;
 	}
 	return false;
 }
 
-/* The site's options of one stock module go to `known`, or to `lost` where the instance has no such. */
+/* Where an option ends: at a space that is not in quotes, as the kernel's parse_args() has it. */
+static size_t option_length(const char *text)
+{
+	bool quoted = false;
+	size_t n;
+
+	for (n = 0; text[n] && (quoted || !strchr(" \t", text[n])); n++)
+		quoted ^= text[n] == '"';
+	return n;
+}
+
+/*
+ * The site's options of one stock module go to `known`, or to `lost` where the instance has no
+ * such.
+ */
 static void sort_options(const char *name, const char *options, struct kmod_list *info,
 			 FILE *known, json_object *lost)
 {
-	char *copy = options ? strdup(options) : NULL, *rest = copy, *one, *text;
+	const char *at = options ? options : "";
+	char *one, *text;
 	size_t n, i;
 
-	while (rest && (one = strsep(&rest, " \t"))) {
-		n = strcspn(one, "=");
-		/* The kernel takes both - and _; modinfo has _. */
-		for (i = 0; i < n; i++)
-			one[i] = one[i] == '-' ? '_' : one[i];
-		if (!n)
+	for (; *at; at += n) {
+		at += strspn(at, " \t");
+		n = option_length(at);
+		one = n ? strndup(at, n) : NULL;
+		if (!one)
 			continue;
-		if (has_parameter(info, one, n))
+		/* The kernel takes both - and _; modinfo has _. */
+		for (i = 0; one[i] && one[i] != '='; i++)
+			one[i] = one[i] == '-' ? '_' : one[i];
+		if (has_parameter(info, one, i)) {
 			fprintf(known, "%s ", one);
-		else if (asprintf(&text, "%s.%s", name, one) >= 0) {
+		} else if (asprintf(&text, "%s.%s", name, one) >= 0) {
 			json_object_array_add(lost, json_object_new_string(text));
 			free(text);
 		}
+		free(one);
 	}
-	free(copy);
 }
 
 /*
@@ -526,7 +548,7 @@ enum status module_load(const char *tag)
 	free(said);
 	if (status && there) {
 		modules_unload_vac();
-		if (modules_load_stock())
+		if (!modules_load_stock())
 			say("the stock KVM is loaded again");
 	}
 	return status;

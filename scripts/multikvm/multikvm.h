@@ -58,6 +58,8 @@ char *host_path(const char *fmt, ...) FMT(1); /* malloc()ed */
 char *host_read(const char *fmt, ...) FMT(1); /* trimmed, malloc()ed; NULL with errno */
 long long host_number(const char *fmt, ...) FMT(1); /* or -errno */
 bool host_has(const char *fmt, ...) FMT(1);
+bool host_has_entry(const char *fmt, ...) FMT(1); /* a dangling link as well */
+int host_remove(const char *path); /* a file that may not be there, for good. -errno */
 int host_write(const char *text, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A new file takes the place of the old one: whole after a full disk or a power cut. -errno */
@@ -70,11 +72,19 @@ bool host_is_root(void);
 json_object *host_text(const char *text);
 /*
  * Held until the program ends; waits for another multikvm, and says so. Root is asked for, too. A
- * change that was left unfinished is undone first.
+ * change that was left unfinished is undone first; if that fails it is told, and this goes on.
  */
 enum status host_lock(const char *command);
-void host_keep_lock(
-	void); /* in a child that becomes another program: it holds the lock, too */
+void host_unlock(void);
+/*
+ * Before it, for what installs and removes, one at a time: a build takes minutes, in which others choose
+ * and load under host_lock(). It takes that, too; here an unfinished change must be undone.
+ */
+enum status host_lock_builds(const char *command);
+/* Under host_lock(): what a killed build has left goes, unless somebody builds now. */
+void host_clean(void);
+/* In a child that becomes another program: it holds host_lock(), too. */
+void host_keep_lock(void);
 /* The names in a folder, or none, as [name], sorted. */
 json_object *host_names(const char *fmt, ...) FMT(1);
 const char *host_kernel(void); /* the running one's release */
@@ -116,8 +126,9 @@ enum status transaction_begin(json_object *paths, json_object *kernels);
 int transaction_step(const char * const argv[]); /* as process_run(), at the host's root */
 enum status transaction_commit(void);
 enum status transaction_undo(void);
-/* After one that was killed: undoes what it had begun, and removes what it left. */
+/* After one that was killed: undoes what it had begun; removes what it left in STATE. */
 enum status transaction_recover(void);
+void transaction_remove_rests(void);
 /* What the last step said, and how it ended, as an error that begins with `what`. */
 enum status transaction_failed(const char *what, int result);
 
@@ -144,7 +155,7 @@ json_object *module_info(const char *tag);
 enum status module_load(const char *tag);
 enum status module_unload(const char *tag);
 enum status modules_unload_vac(void); /* which no instance uses any more */
-const char *modules_load_stock(void); /* its name, or NULL */
+enum status modules_load_stock(void); /* if the CPU has one */
 const char *modules_stock(void);      /* that of the loaded one, or NULL */
 /* Was the installed module made from something else than the loaded one, kvm_<tag> or vac? */
 bool module_is_newer(const char *name);
@@ -171,6 +182,7 @@ struct package {
 	bool in_place; /* in /usr/src already */
 };
 
+bool is_version(const char *text);
 int package_read(const char *folder, struct package *package); /* -errno */
 void package_free(struct package *package);
 bool package_is_vac(const char *name);
@@ -193,7 +205,8 @@ bool kernel_has_headers(const char *kernel);
 enum status stage_begin(void);
 void stage_end(void);
 enum status stage_source(const struct package *package);
-bool stage_same_source(const struct package *package);
+/* Is what is installed for the kernel made of the same source? */
+bool stage_same_source(const struct package *package, const char *kernel);
 /* For the build of instances: vac as it was built here, or else (NULL) as it is installed. -errno */
 int stage_vac(const char *kernel, const struct package *built);
 /* 0, STAGE_EXCLUDED, or -errno; `why` is malloc()ed lines, the first what failed. */

@@ -34,7 +34,7 @@ static char *value_of(const char *text, const char *name)
 	return NULL;
 }
 
-static bool is_version(const char *text)
+bool is_version(const char *text)
 {
 	return text && *text && *text != '.' && *text != '-' &&
 	       !text[strspn(text, CHARS)];
@@ -184,6 +184,7 @@ char *package_damaged(const char *name, const char *kernel)
 	char *version = package_installed(name, kernel), *bad = NULL, *built, *installed;
 	json_object *names = host_names("/var/lib/dkms/%s/%s/%s/" ARCH "/module", name,
 					version ? version : "", kernel);
+	bool any = false;
 	size_t i;
 
 	for (i = 0; version && !bad && i < json_object_array_length(names); i++) {
@@ -192,6 +193,7 @@ char *package_damaged(const char *name, const char *kernel)
 
 		if (!strstr(one, ".ko"))
 			continue;
+		any = true;
 		built = host_path("/var/lib/dkms/%s/%s/%s/" ARCH "/module/%s", name,
 				  version, kernel, one);
 		installed = host_path("/lib/modules/%s/updates/dkms/%s", kernel, one);
@@ -201,6 +203,9 @@ char *package_damaged(const char *name, const char *kernel)
 		free(built);
 		free(installed);
 	}
+	if (version && !any &&
+	    asprintf(&bad, "/lib/modules/%s/updates/dkms/%s.ko", kernel, name) < 0)
+		bad = NULL;
 	json_object_put(names);
 	free(version);
 	return bad;

@@ -46,6 +46,15 @@ static void add_modules(json_object *to, const char *name, const char *kernel)
 				     *module, ends[i]));
 }
 
+static bool of_dpkg(const char *source)
+{
+	char *conf = text("%s/dkms.conf", source);
+	bool is = conf && package_of_dpkg(conf);
+
+	free(conf);
+	return is;
+}
+
 void place_paths(json_object *to, const char *name, const char *version,
 		 json_object *kernels)
 {
@@ -53,15 +62,19 @@ void place_paths(json_object *to, const char *name, const char *version,
 	char *fresh = version ? text("%s-%s", name, version) : NULL;
 	size_t i;
 
+	/* What is dpkg's is changed by dpkg alone, also between a kill and its undoing. */
 	for (i = 0; i < json_object_array_length(sources); i++) {
 		const char *one = json_object_get_string(
 			json_object_array_get_idx(sources, i));
+		char *path = text("/usr/src/%s", one);
 
-		add(to, text("/usr/src/%s", one));
+		if (path && !of_dpkg(path))
+			add(to, strdup(path));
 		if (fresh && !strcmp(fresh, one)) {
 			free(fresh);
 			fresh = NULL;
 		}
+		free(path);
 	}
 	if (fresh)
 		add(to, text("/usr/src/%s", fresh));
@@ -184,21 +197,55 @@ static bool in_use(const char *name, const char *version)
 	return used;
 }
 
+/* What dkms does not without the source, which a package of dpkg may have taken away already. */
+static int remove_without_source(const char *name, const char *version)
+{
+	json_object *kernels = package_kernels(name), *paths = json_object_new_array();
+	char *state = text("/var/lib/dkms/%s/%s", name, version);
+	int result = 0;
+	size_t i, n;
+
+	for (i = 0; !result && i < json_object_array_length(kernels); i++) {
+		const char *kernel = json_object_get_string(
+			json_object_array_get_idx(kernels, i));
+		char *one = package_installed(name, kernel);
+
+		if (one && !strcmp(one, version)) {
+			n = json_object_array_length(paths);
+			add_modules(paths, name, kernel);
+			add(paths,
+			    text("/var/lib/dkms/%s/kernel-%s-" ARCH, name, kernel));
+			for (; !result && n < json_object_array_length(paths); n++)
+				result = STEP(
+					"rm", "-f",
+					json_object_get_string(
+						json_object_array_get_idx(paths, n)) +
+						1);
+			if (!result)
+				result = STEP("depmod", kernel);
+		}
+		free(one);
+	}
+	if (!result)
+		result = state ? STEP("rm", "-rf", state + 1) : -ENOMEM;
+	json_object_put(kernels);
+	json_object_put(paths);
+	free(state);
+	return result;
+}
+
 static int remove_version(const char *name, const char *version)
 {
 	char *source = text("/usr/src/%s-%s", name, version);
-	char *state = text("var/lib/dkms/%s/%s", name, version);
-	int result = source && state ? 0 : -ENOMEM;
+	int result = source ? 0 : -ENOMEM;
 
-	/* A package of dpkg may have taken its source away already; dkms wants it to remove anything. */
 	if (!result && host_has("%s/dkms.conf", source))
 		result = STEP("dkms", "remove", "-m", name, "-v", version, "--all");
 	else if (!result)
-		result = STEP("rm", "-rf", state);
-	if (!result && !package_of_dpkg(source))
+		result = remove_without_source(name, version);
+	if (!result && !of_dpkg(source))
 		result = STEP("rm", "-rf", source + 1);
 	free(source);
-	free(state);
 	return result;
 }
 
@@ -231,11 +278,11 @@ int place_remove_all(const char *name)
 			json_object_get_string(json_object_array_get_idx(versions, i)));
 	for (i = 0; !result && i < json_object_array_length(sources); i++) {
 		char *path = text(
-			"usr/src/%s",
+			"/usr/src/%s",
 			json_object_get_string(json_object_array_get_idx(sources, i)));
 
-		if (path && host_has("/%s", path))
-			result = STEP("rm", "-rf", path);
+		if (path && host_has("%s", path) && !of_dpkg(path))
+			result = STEP("rm", "-rf", path + 1);
 		free(path);
 	}
 	json_object_put(versions);

@@ -2,7 +2,7 @@
 /*
  * process.c - other programs, and being asked to stop.
  *
- * SIGINT, SIGTERM and SIGHUP are blocked from process_begin() on, and looked for here only: nothing
+ * SIGINT, SIGTERM, SIGHUP and SIGQUIT are blocked from process_begin() on, and looked for here only: nothing
  * is cut off in the middle. Programs are groups of their own, so that a Ctrl-C reaches this one alone.
  */
 #define _GNU_SOURCE
@@ -28,14 +28,20 @@ static int stopped_by;
 
 void process_begin(void)
 {
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	sigset_t blocked;
+	struct sigaction was;
+	size_t i;
 
 	sigemptyset(&stops);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGHUP);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (!sigaction(numbers[i], NULL, &was) && was.sa_handler != SIG_IGN)
+			sigaddset(&stops, numbers[i]); /* not under nohup */
 	blocked = stops;
 	sigaddset(&blocked, SIGCHLD);
+	signal(SIGCHLD, SIG_DFL);
+	/* A reader that has gone is no reason to stop in the middle of a change. */
+	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &blocked, &before);
 }
 
@@ -53,6 +59,7 @@ bool process_stopped(void)
 
 void process_release(void)
 {
+	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -88,15 +95,6 @@ static void become(const struct process *how, const char * const argv[], pid_t p
 	int out = to ? open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
 
 	setpgid(0, 0);
-	/* What only fills a folder of its own ends with us. What works on the host goes on, and the
-	 * lock with it, so that nobody repairs at the same time. */
-	if (!how->on_host) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent)
-			_exit(127);
-	} else {
-		host_keep_lock();
-	}
 	if (in >= 0)
 		dup2(in, 0);
 	if (to && out < 0)
@@ -109,9 +107,20 @@ static void become(const struct process *how, const char * const argv[], pid_t p
 		_exit(127);
 	if (how->as_caller && become_caller())
 		_exit(127);
+	/*
+	 * What only fills a folder of its own ends with us. What works on the host goes on, and the lock
+	 * with it, so that nobody repairs at the same time.
+	 */
+	if (!how->on_host) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
+		if (getppid() != parent)
+			_exit(127);
+	} else {
+		host_keep_lock();
+	}
 	if (how->log)
 		setenv("LC_ALL", "C", 1);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	process_release();
 	execvp(argv[0], (char * const *)argv);
 	_exit(127);
 }
@@ -134,21 +143,37 @@ static long seconds_since(const struct timespec *start)
 	return now.tv_sec - start->tv_sec;
 }
 
+/* The rest of a group whose first process was told to stop, such as the compilers of a make. */
+static void end_group(pid_t child)
+{
+	static const struct timespec tenth = { .tv_nsec = 100000000 };
+	int tries;
+
+	for (tries = 0; !kill(-child, 0) && tries < 100; tries++)
+		nanosleep(&tenth, NULL);
+	kill(-child, SIGKILL);
+}
+
 static int wait_for(pid_t child, const struct process *how)
 {
 	static const struct timespec second = { .tv_sec = 1 };
 	bool visible = how->what && !as_json && isatty(STDERR_FILENO), shown = false;
+	bool stopped = false;
 	struct timespec start;
 	sigset_t awaited;
 	int status, got;
+	pid_t ended;
 
 	sigemptyset(&awaited);
 	sigaddset(&awaited, SIGCHLD);
+	/* Not the signals that stop: one that comes is looked for within a second. */
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (!waitpid(child, &status, WNOHANG)) {
+	while (!(ended = waitpid(child, &status, WNOHANG))) {
 		got = sigtimedwait(&awaited, NULL, &second);
-		if (!how->on_host && process_stopped())
+		if (!how->on_host && process_stopped()) {
 			kill(-child, SIGTERM);
+			stopped = true;
+		}
 		if (got < 0 && visible && seconds_since(&start) >= PATIENCE) {
 			show(how->what, seconds_since(&start));
 			shown = true;
@@ -156,6 +181,10 @@ static int wait_for(pid_t child, const struct process *how)
 	}
 	if (shown)
 		show(how->what, 0);
+	if (stopped)
+		end_group(child);
+	if (ended < 0)
+		return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -45,10 +45,14 @@ static int remove_files(json_object *files)
 	int result = 0;
 	size_t i;
 
-	for (i = 0; !result && i < json_object_array_length(files); i++)
-		result = STEP(
-			"rm", "-f",
-			json_object_get_string(json_object_array_get_idx(files, i)) + 1);
+	for (i = 0; !result && i < json_object_array_length(files); i++) {
+		const char *one = json_object_get_string(
+			json_object_array_get_idx(files, i));
+
+		/* A package may have it by now. */
+		if (!package_of_dpkg(one))
+			result = STEP("rm", "-f", one + 1);
+	}
 	if (!result && json_object_array_length(files))
 		result = STEP("rm", "-f", HOST_FILES + 1);
 	return result;
@@ -121,11 +125,11 @@ enum status do_remove(int argc, char **argv)
 	json_object *done, *versions, *sources;
 	enum status status;
 	char *name;
-	bool there, last = false;
+	bool there, last = false, loaded = false;
 
 	if (!tag)
 		return USAGE;
-	status = host_lock("remove");
+	status = host_lock_builds("remove");
 	if (status)
 		return status;
 	if (asprintf(&name, "kvm-%s", tag) < 0)
@@ -143,10 +147,14 @@ enum status do_remove(int argc, char **argv)
 		status = vac_has(tag) ? refuse_vms(tag) : DONE;
 	if (!status)
 		status = refuse_default(tag);
-	if (!status && vac_has(tag))
+	if (!status && vac_has(tag)) {
 		status = module_unload(tag);
+		loaded = !status;
+	}
 	if (!status)
 		status = take_away(name, &last);
+	if (status && loaded)
+		module_load(tag);
 	free(name);
 	if (status)
 		return status;
@@ -161,33 +169,63 @@ enum status do_remove(int argc, char **argv)
 	return report("removed", done);
 }
 
+/* The first `n` are loaded again, and new VMs go where they went. */
+static void load_again(json_object *all, size_t n, const char *before)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		module_load(json_object_get_string(json_object_object_get(
+			json_object_array_get_idx(all, i), "tag")));
+	if (before)
+		host_write(before, "/sys/kernel/vac/default");
+}
+
+static enum status unload_all(void)
+{
+	json_object *all = vac_instances();
+	size_t i, n = json_object_array_length(all), unloaded = 0;
+	enum status status = DONE;
+	char *before = vac_default();
+	const char *tag;
+
+	for (i = 0; !status && i < n; i++)
+		status = refuse_vms(json_object_get_string(json_object_object_get(
+			json_object_array_get_idx(all, i), "tag")));
+	for (i = 0; !status && i < n; i++) {
+		tag = json_object_get_string(
+			json_object_object_get(json_object_array_get_idx(all, i), "tag"));
+		status = module_unload(tag);
+		unloaded += !status;
+	}
+	if (!status)
+		status = modules_unload_vac();
+	if (status && unloaded)
+		load_again(all, unloaded, before);
+	json_object_put(all);
+	free(before);
+	return status;
+}
+
 enum status do_disable(int argc, char **argv)
 {
-	json_object *all, *done;
-	enum status status;
-	size_t i;
+	enum status status, kept;
+	json_object *done;
 
 	if (argc != 1)
 		return usage(argv[0]);
 	status = host_lock("disable");
+	if (!status)
+		status = unload_all();
 	if (status)
 		return status;
-	all = vac_instances();
-	for (i = 0; !status && i < json_object_array_length(all); i++)
-		status = refuse_vms(json_object_get_string(json_object_object_get(
-			json_object_array_get_idx(all, i), "tag")));
-	for (i = 0; !status && i < json_object_array_length(all); i++)
-		status = module_unload(json_object_get_string(json_object_object_get(
-			json_object_array_get_idx(all, i), "tag")));
-	json_object_put(all);
-	if (!status)
-		status = modules_unload_vac();
-	if (!status)
-		status = boot_forget();
-	if (status)
-		return status;
+	/* What cannot be removed must not keep the stock KVM away. */
+	kept = boot_forget();
+	status = modules_load_stock();
+	if (kept || status)
+		return kept ? kept : status;
 	done = json_object_new_object();
-	json_object_object_add(done, "loaded", host_text(modules_load_stock()));
+	json_object_object_add(done, "loaded", host_text(modules_stock()));
 	say_next_boot(done);
 	return report("disabled", done);
 }

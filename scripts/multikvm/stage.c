@@ -99,17 +99,54 @@ enum status stage_source(const struct package *package)
 		      : DONE;
 }
 
-/* Is what the package is made of in /usr/src as it is in the stage? */
-bool stage_same_source(const struct package *package)
+/*
+ * A digest of the source as it is in the stage, to `to`. It is kept beside what was built of it, for two
+ * packages of one version may differ.
+ */
+static int write_digest(const struct package *package, const char *to)
 {
-	char *mine = stage_path("src", package, "");
-	char *theirs = host_path("/usr/src/%s-%s", package->name, package->version);
-	struct process how = { .log = "/dev/null" };
-	bool same = mine && theirs && !RUN(&how, "diff", "-qr", mine, theirs);
+	static const char script[] =
+		"find . -type f -exec sha256sum {} + | sort | sha256sum";
+	char *source = stage_path("src", package, "");
+	struct process how = { .output = to, .folder = source };
+	int result = source ? RUN(&how, "sh", "-c", script) : -ENOMEM;
 
+	free(source);
+	return result;
+}
+
+#define DIGEST "source.sha256"
+
+bool stage_same_source(const struct package *package, const char *kernel)
+{
+	char *mine = stage_path("src", package, "." DIGEST), *now, *then;
+	bool same;
+
+	if (mine && access(mine, F_OK))
+		write_digest(package, mine);
+	now = mine ? read_file(mine) : NULL;
+	then = host_read("/var/lib/dkms/%s/%s/%s/" ARCH "/" DIGEST, package->name,
+			 package->version, kernel);
+	same = now && then && *now && !strcmp(now, then);
 	free(mine);
-	free(theirs);
+	free(now);
+	free(then);
 	return same;
+}
+
+static int keep_digest(const struct package *package, const char *kernel)
+{
+	char *rest, *to = NULL;
+	int result = -ENOMEM;
+
+	if (asprintf(&rest, "/%s/" ARCH "/" DIGEST, kernel) >= 0) {
+		to = stage_path("dkms", package, rest);
+		free(rest);
+	}
+	if (to)
+		result = write_digest(package, to);
+	free(to);
+	return result;
 }
 
 /* Where an instance's build looks for vac's symbols: what is built here, or else what is installed. */
@@ -304,7 +341,12 @@ int stage_build(const struct package *package, const char *kernel, char **why)
 			    "is the disk full? next: df /var /tmp",
 			    package->name, bad) < 0)
 		*why = NULL;
-	result = bad ? -EIO : 0;
+	if (!bad && keep_digest(package, kernel)) {
+		*why = strdup("cannot write a digest: is the disk full?");
+		result = -EIO;
+	} else {
+		result = bad ? -EIO : 0;
+	}
 	free(bad);
 	return result;
 }
@@ -355,15 +397,8 @@ int stage_audit(const struct package *package, const char *kernel, char **why)
 		return 0;
 	module = unpacked(package, kernel);
 	if (module && asprintf(&log, "%s/audit", stage) >= 0) {
-		/* Its user writes to it. */
-		FILE *file = fopen(log, "we");
-
-		if (file && !fchmod(fileno(file), 0666)) {
-			how.log = log;
-			result = RUN(&how, program, module);
-		}
-		if (file)
-			fclose(file);
+		how.log = log;
+		result = RUN(&how, program, module);
 	}
 	text = result && log ? read_file(log) : NULL;
 	for (rest = text; rest;) {

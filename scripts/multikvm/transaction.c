@@ -12,7 +12,7 @@
  *	undo/files/	what was there
  *
  * Putting back can be interrupted as well, and is then done again from its beginning.
- * All of it under host_lock().
+ * All of it under host_lock(), and host_lock_builds().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -138,7 +138,7 @@ static void add_path(json_object *paths, const char *path)
 
 	while (folder && (end = strrchr(folder, '/')) && end > folder) {
 		*end = '\0';
-		if (host_has("%s", folder))
+		if (host_has_entry("%s", folder))
 			break;
 		strcat(folder, "/");
 		add(paths, folder);
@@ -174,7 +174,7 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 			json_object_array_get_idx(paths, i));
 
 		add_path(all, path);
-		if (host_has("%s", path))
+		if (host_has_entry("%s", path))
 			add(there, relative(path));
 	}
 	if (steps)
@@ -194,8 +194,11 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 		result = STEP("sync", "-f", relative(FRESH));
 	if (!result)
 		result = STEP("mv", "-T", relative(FRESH), relative(UNDO));
+	/* It is there before anything else changes, which may be on another file system. */
+	if (!result)
+		result = STEP("sync", "-f", relative(STATE));
 	if (result) {
-		STEP("rm", "-rf", relative(FRESH));
+		STEP("rm", "-rf", relative(FRESH), relative(UNDO));
 		transaction_failed(
 			"cannot keep what is there now, so nothing was changed", result);
 	}
@@ -229,6 +232,19 @@ enum status transaction_commit(void)
 	return result ? transaction_failed("cannot end the change", result) : DONE;
 }
 
+/* A module of a kernel that was removed meanwhile. */
+static bool of_no_kernel(const char *path)
+{
+	static const char modules[] = "/lib/modules/";
+	size_t n = strlen(modules);
+	char kernel[256];
+
+	if (strncmp(path, modules, n))
+		return false;
+	snprintf(kernel, sizeof(kernel), "%.*s", (int)strcspn(path + n, "/"), path + n);
+	return !host_has("/lib/modules/%s/kernel", kernel) && !kernel_has_headers(kernel);
+}
+
 static int put_all_back(void)
 {
 	json_object *lines = read_lines("paths"), *kernels = read_lines("kernels");
@@ -240,10 +256,10 @@ static int put_all_back(void)
 
 	for (i = 0; i < n; i++) {
 		text = json_object_get_string(json_object_array_get_idx(lines, i));
-		if (text[strlen(text) - 1] == '/')
+		if (text[strlen(text) - 1] == '/' || of_no_kernel(text))
 			continue;
 		add(paths, relative(text));
-		if (host_has(UNDO "/files%s", text))
+		if (host_has_entry(UNDO "/files%s", text))
 			add(there, relative(text));
 	}
 	/* What fails is told at the end, and does not stop the rest. */
@@ -260,7 +276,9 @@ static int put_all_back(void)
 	}
 	for (i = 0; i < json_object_array_length(kernels); i++) {
 		text = json_object_get_string(json_object_array_get_idx(kernels, i));
-		again = host_has("/lib/modules/%s", text) ? STEP("depmod", text) : 0;
+		again = host_has("/lib/modules/%s/modules.dep", text)
+				? STEP("depmod", text)
+				: 0;
 		result = result ? result : again;
 	}
 	json_object_put(lines);
@@ -286,8 +304,15 @@ enum status transaction_undo(void)
 	return DONE;
 }
 
-/* What a killed one left in STATE that nobody needs: no change had begun, or it was over. */
-static void remove_rests(void)
+enum status transaction_recover(void)
+{
+	if (!host_has(UNDO "/paths"))
+		return DONE;
+	say("undoing a change that was interrupted");
+	return transaction_undo();
+}
+
+void transaction_remove_rests(void)
 {
 	static const char * const prefixes[] = { "stage.", "undo.new", "undo.old" };
 	json_object *names = host_names(STATE);
@@ -309,17 +334,4 @@ static void remove_rests(void)
 	if (host_has(STATE))
 		STEP("rmdir", "--ignore-fail-on-non-empty", relative(STATE));
 	json_object_put(names);
-}
-
-enum status transaction_recover(void)
-{
-	enum status status = DONE;
-
-	if (host_has(UNDO "/paths")) {
-		say("undoing a change that was interrupted");
-		status = transaction_undo();
-	}
-	if (!status)
-		remove_rests();
-	return status;
 }
