@@ -30,6 +30,7 @@ def made(kind, files, finish=None):
         with open(path, "rb") as file:
             whole.update(name.encode() + b"\0" + hashlib.sha256(file.read()).digest())
     folder = os.path.join(BUILD, f"{kind}-{whole.hexdigest()[:16]}")
+    os.makedirs(BUILD, exist_ok=True)
     with open(f"{folder}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(folder):
