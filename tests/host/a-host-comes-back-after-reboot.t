@@ -1,0 +1,91 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""The walk of an operator on a booted Debian 12 with libvirt: install, use, roll back, reboot,
+upgrade the kernel, leave. The first kernel is the oldest of its series that the archive has, the
+upgrade is to the newest.
+
+It failed when
+  the boot was not waited for            stock KVM was half loaded, and multikvm use a was refused
+  the unit was disabled                  after the reboot nothing was loaded, no domain came
+  the default was not stored             the unit loaded nothing
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+from steps import ask_sources, upgrade, walk_on  # noqa: E402
+
+STOCK = {"kvm", "kvm_amd"}
+SERIAL = "/var/log/libvirt/qemu/one.serial"
+JAIL = """mkdir -p /srv/jail
+systemd-run --quiet --unit jailed -p StandardOutput=file:/run/jailed jailed /srv/jail 1234 1234
+timeout 60 sh -c 'tail -n +1 -F /run/jailed 2>&1 | grep -m 1 VM'"""
+PURGE = r"""apt-get -y purge $(dpkg-query -W -f '${Package}\n' |
+	grep -E '^(multi-kvm|kvm-.*-modules)')"""
+LEFT = """! find /etc /var/lib /usr /lib/modules -name '*multi-kvm*' -o -name '*multikvm*' |
+	grep ."""
+# Microseconds since the boot.
+SINCE = "systemctl show --value -p ActiveEnterTimestampMonotonic multi-kvm libvirtd"
+
+
+def two_at_once(op):
+    op.ok("what was installed leaves the boot as it was", op.loaded() == STOCK, *op.last)
+    op.does("multikvm use a", "multikvm use a")
+    op.start("one", "virsh autostart one")
+    vms = op.vms()
+    op.ok("multikvm ps shows the domain on a, with its cgroup",
+          vms.get("one", ("", ""))[0] == "a" and "machine" in vms["one"][1], *op.last)
+    op.does("multikvm use b", "multikvm use b")
+    op.start("two")
+    op.ok("the second is on b, the first stays on a", op.tags() == {"one": "a", "two": "b"},
+          *op.last)
+    op.does("multikvm rollback", "multikvm rollback")
+    op.does("a VMM makes its own node 10:232 in a jail", JAIL, "a VM: /dev/kvm is 10:232")
+    op.ok("and is on the default", op.tags().get("jailed") == "a", *op.last)
+
+
+def is_back(op, kver):
+    """After a boot: the default is there, and so is the domain that libvirt starts by itself."""
+    op.does(f"{kver} was booted", "uname -r", kver)
+    op.ok("the default is loaded, stock KVM is not", op.loaded() == {"vac", "kvm_a"}, *op.last,
+          op.host.run("systemctl status --no-pager multi-kvm; multikvm status")[1])
+    ours, theirs = (int(word or 0) for word in (op.run(SINCE).split() + [0, 0])[:2])
+    op.ok("before libvirtd", 0 < ours < theirs, *op.last)
+    op.beats("the domain comes by itself", "one")
+    op.ok("and is on a", op.tags().get("one") == "a", *op.last)
+
+
+def walk(op, host):
+    new = ask_sources("kver", "newest")
+    host.boot()
+    old = host.kver
+    two_at_once(op)
+    op.run(f"rm {SERIAL}")
+    host.reboot()
+    is_back(op, old)
+
+    op.run(f"rm {SERIAL}")
+    host.off()
+    op.say(f"apt install linux-image-{new}")
+    upgrade(host, new)
+    host.boot()
+    is_back(op, new)
+
+    op.refuses("leaving is refused while a VM runs", "multikvm disable", 3)
+    op.does("the domain ends", "virsh destroy one")
+    op.does("multikvm disable", "multikvm disable")
+    op.run("modprobe kvm_amd")
+    op.ok("stock KVM is back", op.loaded() == STOCK, *op.last)
+    op.does("apt purges all of it", PURGE)
+    op.does("nothing of it is left", LEFT)
+    op.run(f"rm {SERIAL}")
+    host.reboot()
+    op.ok("also after the next boot", op.loaded() == STOCK, *op.last)
+    op.beats("the domain runs on it", "one")
+    host.off()
+
+
+if __name__ == "__main__":
+    sys.exit(walk_on("walk", ask_sources("kver", "oldest"), walk))
