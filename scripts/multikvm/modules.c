@@ -15,8 +15,9 @@
 
 #define TAG_MAX	  24
 #define LOG_LINES 3
-#define UNLOAD_TRIES \
-	50 /* a tenth of a second each: references are dropped by delayed work */
+/* A tenth of a second each: references are dropped by delayed work, and udev opens what is new. */
+#define UNLOAD_TRIES 50
+#define STOCK_TRIES  30
 
 #define NOT_A_TAG(word) #word,
 static const char * const not_tags[] = {
@@ -316,6 +317,20 @@ static int by_name(const char *name, bool load)
 	return err;
 }
 
+/* -EAGAIN and -EBUSY for a while: udev may be loading it, or probing what it made. */
+static int remove_stock(const char *name)
+{
+	int err, tries;
+
+	for (tries = 0; tries < STOCK_TRIES; tries++) {
+		err = by_name(name, false);
+		if (err != -EAGAIN && err != -EBUSY)
+			break;
+		usleep(100000);
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 /* Those of the stock modules that are loaded go, unless somebody has one of them open. -errno */
 static int unload_stock(void)
 {
@@ -324,7 +339,7 @@ static int unload_stock(void)
 
 	for (i = 0; !err && i < sizeof(stock) / sizeof(stock[0]); i++)
 		if (host_has("/sys/module/%s/initstate", stock[i]))
-			err = by_name(stock[i], false);
+			err = remove_stock(stock[i]);
 	if (err)
 		modules_load_stock(); /* kvm may be held where the vendor's module was not */
 	return err;
