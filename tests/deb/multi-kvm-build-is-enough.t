@@ -7,7 +7,7 @@
 # Debian package of it; and nothing is written where it is installed.
 #
 # It failed when
-#   coccinelle was no dependency   "cannot be configured", and the rewrite named spatch
+#   coccinelle was no dependency   the rewrite named spatch and its package
 #   BUILD was ROOT/build           "Permission denied: '/usr/lib/multi-kvm/build'"
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
