@@ -7,7 +7,7 @@
  * removes both. multi-kvm.service then calls `multikvm boot`.
  *
  * If the default cannot be loaded, nothing else is: an older KVM, or the stock one, may be what the
- * operator got away from. The unit has failed then, and status and doctor say why.
+ * operator got away from. The unit has failed then, and its log says why.
  */
 #define _GNU_SOURCE
 #include <errno.h>

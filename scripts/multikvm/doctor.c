@@ -39,11 +39,36 @@ static const char *item(json_object *list, size_t i)
 	return json_object_get_string(json_object_array_get_idx(list, i));
 }
 
+/* Some kernel here has it from a package of modules. */
+static bool is_prebuilt(const char *tag)
+{
+	json_object *kernels = host_names("/lib/modules");
+	bool is = false;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(kernels); i++)
+		is |= host_has("/lib/modules/%s/updates/multi-kvm/kvm-%s.ko",
+			       item(kernels, i), tag);
+	json_object_put(kernels);
+	return is;
+}
+
+/* "kvm-TAG" as dpkg has it, which takes no "_". */
+static const char *package_name(const char *tag, char *name, size_t size)
+{
+	char *at;
+
+	snprintf(name, size, "kvm-%s", tag);
+	for (at = name; *at; at++)
+		*at = *at == '_' ? '-' : *at;
+	return name;
+}
+
 /* Kernels that could be booted, and lack what is installed for others. */
 static void check_kernels(json_object *problems)
 {
 	json_object *with = json_object_new_array(), *without = json_object_new_array();
-	char *tag = boot_default(), next[300];
+	char *tag = boot_default(), next[300], name[40];
 	size_t i;
 
 	if (tag)
@@ -51,7 +76,12 @@ static void check_kernels(json_object *problems)
 	for (i = 0; i < json_object_array_length(without); i++) {
 		const char *kernel = item(without, i);
 
-		if (!kernel_has_headers(kernel)) {
+		if (is_prebuilt(tag)) {
+			snprintf(next, sizeof(next), "sudo apt-get install %s-modules-%s",
+				 package_name(tag, name, sizeof(name)), kernel);
+			found(problems, next, "kernel %s has no kvm-%s, the default",
+			      kernel, tag);
+		} else if (!kernel_has_headers(kernel)) {
 			snprintf(next, sizeof(next),
 				 "sudo apt-get install linux-headers-%s", kernel);
 			found(problems, next,

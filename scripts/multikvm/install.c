@@ -91,7 +91,7 @@ static enum status not_built(struct install *install, const struct package *pack
 {
 	if (result == -EINTR)
 		return SYSTEM;
-	if (result == STAGE_UNSAFE)
+	if (result == STAGE_UNSAFE && install->package)
 		return fail(REFUSED,
 			    "%s\nthe audit of what was built for kernel %s; nothing is "
 			    "installed",
@@ -261,6 +261,21 @@ static int place_files(const struct install *install, json_object *files)
 }
 
 /* Between these two lies everything that changes. */
+/* While it was built the lock was free: dpkg may have taken the source away. */
+static void forget_removed(struct install *install)
+{
+	struct work *work;
+
+	for (work = install->work; work < install->work + install->n; work++) {
+		if (!work->package.in_place ||
+		    host_has("/usr/src/%s-%s/dkms.conf", work->package.name,
+			     work->package.version))
+			continue;
+		json_object_put(work->kernels);
+		work->kernels = json_object_new_array();
+	}
+}
+
 static enum status put_in_place(struct install *install)
 {
 	json_object *paths = json_object_new_array(), *kernels = json_object_new_array();
@@ -391,8 +406,10 @@ static enum status run_install(struct install *install)
 		status = check_result(install);
 	if (!status)
 		status = host_lock("install");
-	if (!status)
+	if (!status) {
+		forget_removed(install);
 		status = put_in_place(install);
+	}
 	if (!status) {
 		tell_results(install);
 		tell_host(install);

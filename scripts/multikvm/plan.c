@@ -172,11 +172,35 @@ static enum status add_package(struct install *install)
 	return refuse_packaged(name);
 }
 
+/* Of two modules of one name, depmod prefers neither. */
+static enum status refuse_prebuilt(const char *name)
+{
+	static const char path[] = "/lib/modules/%s/updates/multi-kvm/%s.ko";
+	json_object *kernels = host_names("/lib/modules");
+	enum status status = DONE;
+	char file[300];
+	size_t i;
+
+	for (i = 0; !status && i < json_object_array_length(kernels); i++) {
+		snprintf(file, sizeof(file), path,
+			 json_object_get_string(json_object_array_get_idx(kernels, i)),
+			 package_is_vac(name) ? "vac" : name);
+		if (host_has("%s", file))
+			status = fail(
+				REFUSED,
+				"%s is prebuilt, from a package of dpkg\n"
+				"next: sudo apt-get install or remove that: dpkg -S %s",
+				name, file);
+	}
+	json_object_put(kernels);
+	return status;
+}
+
 /* An instance that came by a package of dpkg is changed by dpkg alone. */
 enum status refuse_packaged(const char *name)
 {
 	json_object *sources = package_sources(name);
-	enum status status = DONE;
+	enum status status = refuse_prebuilt(name);
 	size_t i;
 
 	for (i = 0; !status && i < json_object_array_length(sources); i++) {

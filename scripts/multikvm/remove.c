@@ -140,6 +140,8 @@ enum status do_remove(int argc, char **argv)
 	json_object_put(versions);
 	json_object_put(sources);
 	if (!there)
+		status = refuse_packaged(name);
+	if (!there && !status)
 		status = fail(NOT_FOUND, "%s is not installed\nnext: multikvm list", tag);
 	if (!status)
 		status = refuse_packaged(name);

@@ -99,32 +99,39 @@ enum status stage_source(const struct package *package)
 		      : DONE;
 }
 
+#define DIGEST "source.sha256"
+
 /*
- * A digest of the source as it is in the stage, to `to`. It is kept beside what was built of it, for two
- * packages of one version may differ.
+ * A digest of what a module is made of, to `to`: the source in the stage, since two packages of one
+ * version may differ, and the kernel's own KVM, which says what an instance must mitigate and may
+ * come after the headers. It is kept beside what was built.
  */
-static int write_digest(const struct package *package, const char *to)
+static int write_digest(const struct package *package, const char *kernel, const char *to)
 {
 	static const char script[] =
-		"find . -type f -exec sha256sum {} + | sort | sha256sum";
+		"{ find . -type f -exec sha256sum {} + | sort; "
+		"cat \"$1\"/*.ko* 2>/dev/null | sha256sum; } | sha256sum";
 	char *source = stage_path("src", package, "");
+	char *stock = host_path("/lib/modules/%s/kernel/arch/x86/kvm", kernel);
 	struct process how = { .output = to, .folder = source };
-	int result = source ? RUN(&how, "sh", "-c", script) : -ENOMEM;
+	int result = source && stock ? RUN(&how, "sh", "-c", script, "sh", stock)
+				     : -ENOMEM;
 
 	free(source);
+	free(stock);
 	return result;
 }
 
-#define DIGEST "source.sha256"
-
 bool stage_same_source(const struct package *package, const char *kernel)
 {
-	char *mine = stage_path("src", package, "." DIGEST), *now, *then;
+	char *mine = NULL, *now = NULL, *then;
 	bool same;
 
-	if (mine && access(mine, F_OK))
-		write_digest(package, mine);
-	now = mine ? read_file(mine) : NULL;
+	if (asprintf(&mine, "%s/now", stage) < 0)
+		return false;
+	unlink(mine);
+	if (!write_digest(package, kernel, mine))
+		now = read_file(mine);
 	then = host_read("/var/lib/dkms/%s/%s/%s/" ARCH "/" DIGEST, package->name,
 			 package->version, kernel);
 	same = now && then && *now && !strcmp(now, then);
@@ -144,7 +151,7 @@ static int keep_digest(const struct package *package, const char *kernel)
 		free(rest);
 	}
 	if (to)
-		result = write_digest(package, to);
+		result = write_digest(package, kernel, to);
 	free(to);
 	return result;
 }

@@ -236,20 +236,27 @@ cp "$root/lib/modules/$kernel"/updates/dkms/{vac,vac-vfio,kvm-tiny,kvm-a_b}.ko "
 mkdir -p "$root/sys/kernel/vac/instances/tiny" "$root/var/lib/multi-kvm"
 echo 3 >"$root/sys/kernel/vac/instances/tiny/vms"
 echo "1700000000 tiny" >"$root/var/lib/multi-kvm/history"
+echo tiny >"$root/var/lib/multi-kvm/default"
 touch "$root/etc/modprobe.d/multi-kvm.conf"
 apt remove kvm-tiny-dkms
 ok "an instance with VMs is removed" fine
-ok "and it is told that they run on" told "VMs run on kvm-tiny, which stays loaded"
-ok "and that it was the default" told "tiny is the default, which the next boot will not find"
+ok "and it is told that they run on" told "3 VMs run on kvm-tiny; the loaded module and its VMs are not touched"
+ok "and that it was the default" told "tiny is the default: without it the next boot has no KVM"
 ok "its module is gone" no_module kvm-tiny
 ok "the other tag's is not" module kvm-a_b 1.0
 rm -r "$root/sys/kernel"
+
+# vac without the tool.
+apt remove multi-kvm-dkms
+ok "that the next boot has no KVM without vac is told" \
+	told "without vac the next boot has no KVM: the stock one is held back"
 
 # The way back.
 apt remove multi-kvm
 ok "all is removed with the tool" fine
 ok "the next boot has the stock KVM" test ! -e "$root/etc/modprobe.d/multi-kvm.conf"
-ok "it is said so" told "the next boot has the stock KVM"
+ok "it is said so" told "the stock KVM returns at the next boot"
+ok "and nothing is chosen for the time after" test ! -e "$root/var/lib/multi-kvm/default"
 ok "what was chosen is still known" test -s "$root/var/lib/multi-kvm/history"
 apt purge multi-kvm multi-kvm-dkms kvm-a-b-dkms kvm-tiny-dkms
 ok "purge" fine

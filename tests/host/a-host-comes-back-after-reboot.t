@@ -8,6 +8,7 @@ It failed when
   the boot was not waited for            stock KVM was half loaded, and multikvm use a was refused
   the unit was disabled                  after the reboot nothing was loaded, no domain came
   the default was not stored             the unit loaded nothing
+  disable did not load the stock KVM     "stock KVM is back" was not ok
 """
 
 import os
@@ -24,8 +25,8 @@ systemd-run --quiet --unit jailed -p StandardOutput=file:/run/jailed jailed /srv
 timeout 60 sh -c 'tail -n +1 -F /run/jailed 2>&1 | grep -m 1 VM'"""
 PURGE = r"""apt-get -y purge $(dpkg-query -W -f '${Package}\n' |
 	grep -E '^(multi-kvm|kvm-.*-modules)')"""
-LEFT = """! find /etc /var/lib /usr /lib/modules -name '*multi-kvm*' -o -name '*multikvm*' |
-	grep ."""
+LEFT = """! find /etc /var/lib /var/log /usr /lib/modules -name '*multi-kvm*' -o \
+	-name '*multikvm*' | grep ."""
 # Microseconds since the boot.
 SINCE = "systemctl show --value -p ActiveEnterTimestampMonotonic multi-kvm libvirtd"
 
@@ -76,7 +77,6 @@ def walk(op, host):
     op.refuses("leaving is refused while a VM runs", "multikvm disable", 3)
     op.does("the domain ends", "virsh destroy one")
     op.does("multikvm disable", "multikvm disable")
-    op.run("modprobe kvm_amd")
     op.ok("stock KVM is back", op.loaded() == STOCK, *op.last)
     op.does("apt purges all of it", PURGE)
     op.does("nothing of it is left", LEFT)
