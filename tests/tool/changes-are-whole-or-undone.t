@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import jsonschema
@@ -232,10 +233,12 @@ def main():
                               text=True) as process:
             with open(marker, encoding="ascii") as event:
                 event.read()
+            began = time.monotonic()
             process.send_signal(signal.SIGINT)
             said = process.communicate()[0]
-        tap.ok(process.returncode == -signal.SIGINT and "stopped" in said,
-               "Ctrl-C in a build ends it at once", process.returncode, said)
+        took = time.monotonic() - began
+        tap.ok(process.returncode == -signal.SIGINT and "stopped" in said and took < 50,
+               "Ctrl-C ends a build of 100 s at once", process.returncode, said, took)
         tap.ok(host.state() == empty, "and nothing is left", *differences(empty, host.state()))
 
         each_step(tap, host, "install", empty, lambda **how: host.install("1.0", **how))
