@@ -18,6 +18,7 @@
 #   the state was left by a purge             "leaves nothing" was not ok
 #   nobody looked for VMs                     "it is told that they run on" was not ok
 #   a refusal was told as a failure           "nobody is sent to mend it" was not ok
+#   prerm waited for the lock in silence      "and says so" was not ok
 #   prebuilt hosts were told nothing          the package to look for was not named
 #   depmod was not called for prebuilt ones   modprobe did not find vac
 #   the Conflicts were left out               kvm-tiny was there twice
@@ -189,9 +190,18 @@ ok "to the new version" installed multi-kvm-dkms 1.1
 ok "of which dkms has one" test "$(inside dkms status multi-kvm)" = \
 	"multi-kvm/1.1, $kernel, x86_64: installed"
 
-# Somebody else holds the lock.
-flock "$root/run/multikvm.lock" sleep 5 9>&- &
-sleep 1
+# Somebody else holds the lock, until it was noticed.
+until_noticed() {
+	local seconds
+	for ((seconds = 0; seconds < 60; seconds++)); do
+		! grep -qsF "waiting for another multikvm" "$said" || return 0
+		sleep 1
+	done
+}
+exec 8>"$root/run/multikvm.lock"
+flock 8
+until_noticed 9>&- &
+exec 8>&-
 apt install --reinstall "kvm-tiny-dkms=$one"
 ok "apt waits while another multikvm works" fine
 ok "and says so" told "waiting for another multikvm"
