@@ -136,9 +136,13 @@ def words(tap):
     one, two = (tap.patch(name, "x") for name in ("my first.patch", "it's.patch"))
     tools = tap.folder / "tools" / "scripts"
     tools.mkdir(parents=True)
-    for name in ("build", "install", "sources"):
-        (tools / name).write_text('#!/bin/sh\nfor word; do printf "%s\\n" "<$word>"; done\n')
-        (tools / name).chmod(0o755)
+    (tools / "multikvm").mkdir()
+    (tools / "multikvm/Makefile").write_text("all install: ;\n")
+    (tools.parent / "build").mkdir()
+    for name in ("scripts/build", "build/multikvm", "scripts/sources"):
+        place = tools.parent / name
+        place.write_text('#!/bin/sh\nfor word; do printf "%s\\n" "<$word>"; done\n')
+        place.chmod(0o755)
     for patches in (f'"{one}" "{two}"', f"{tap.folder}/my\\ first.patch {tap.folder}/it\\'s.patch"):
         for target in ("instance", "install"):
             status, out, err = run("make", "-s", "-f", ROOT / "Makefile", "-C", tools.parent,
