@@ -204,6 +204,8 @@ def each_step(tap, host, what, before, change):
 
 
 def main():
+    # Whoever started this in the background may have it ignored, and so would the tool.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
         host = Host(folder)
@@ -235,7 +237,7 @@ def main():
                 event.read()
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            said = process.communicate()[0]
+            said = process.communicate(timeout=300)[0]
         took = time.monotonic() - began
         tap.ok(process.returncode == -signal.SIGINT and "stopped" in said and took < 50,
                "Ctrl-C ends a build of 100 s at once", process.returncode, said, took)
