@@ -1,8 +1,10 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 """The walk of an operator on a booted Debian 12 with libvirt: install, use, roll back, reboot,
 upgrade the kernel, leave. The first kernel is the oldest of its series that the archive has, the
-upgrade is to the newest.
+upgrade is to the newest. In test-all, since the emulator may stand still once in a walk, which no
+control can tell from a fault of ours.
 
 It failed when
   the boot was not waited for            stock KVM was half loaded, and multikvm use a was refused
