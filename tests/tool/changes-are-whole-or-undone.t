@@ -6,8 +6,8 @@ disk, Ctrl-C, and after a kill at each single step, also of the undoing itself.
 The host is a folder, dkms a script that does what the real one does to its tree (tests/dkms.t has
 the real one). MULTIKVM_DIES_AT=N kills the tool instead of the N-th program that changes something.
 
-fails when: place_paths() leaves out modules, host_lock() does not undo, same_modules() is not asked (a
-module of no bytes is installed), is_current() does not look at the installed file,
+fails when: place_paths() leaves out modules, host_lock() does not undo, same_modules() is not asked
+(a module of no bytes is installed), is_current() does not look at the installed file,
 host_keep_lock() is not called, and process_run() does not look for signals.
 """
 
