@@ -8,7 +8,8 @@ the real one). MULTIKVM_DIES_AT=N kills the tool instead of the N-th program tha
 
 fails when: place_paths() leaves out modules, host_lock() does not undo, same_modules() is not asked
 (a module of no bytes is installed), is_current() does not look at the installed file,
-host_keep_lock() is not called, and process_run() does not look for signals.
+write_digest() leaves out the kernel's own KVM, host_keep_lock() is not called, and process_run()
+does not look for signals.
 """
 
 import fcntl
@@ -260,6 +261,15 @@ def main():
         status, said = host.run("install")
         tap.ok(status == 0 and host.state() == first, "install makes them again", said,
                *differences(first, host.state()))
+        stock = host.root / f"lib/modules/{KERNELS[0]}/kernel/arch/x86/kvm"
+        stock.mkdir(parents=True)
+        (stock / "kvm.ko").write_bytes(b"what it relies on")
+        status, said = host.run("install")
+        tap.ok(status == 0 and f"kernel {KERNELS[0]}: kvm-x 1.0 installed" in said and
+               f"kernel {KERNELS[1]}: kvm-x 1.0 is installed" in said,
+               "a kernel's own KVM that came after its headers: built again for it", said)
+        shutil.rmtree(host.root / f"lib/modules/{KERNELS[0]}/kernel/arch")
+        host.run("install")
         each_step(tap, host, "upgrade", first, lambda **how: host.install("2.0", **how))
         second = host.state()
         tap.ok((host.root / "usr/src/kvm-x-2.0").exists() and
