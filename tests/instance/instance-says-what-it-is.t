@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Claim: a built instance says what it was made from, has every parameter of the stock modules under
-# its stock name and no other but allow_unmitigated, exports nothing, loads by name only, and passes
-# the audit; the stock module does not.
+# its stock name and no other but allow_unmitigated, exports nothing, loads by name only, puts its
+# name before what it logs, and passes the audit; the stock module does not.
 #
 # fails when: the rule fold leaves out a vendor's "nested" and the glue does not have it (the
-# parameters differ), or the rule drop-cpu-autoload is left out (an alias).
+# parameters differ), the rule drop-cpu-autoload is left out (an alias), or log-level
+# (messages that say only "kvm: ").
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
@@ -57,9 +58,14 @@ fails() { # COMMAND...
 	! "$@"
 }
 
+# What a module can log and does not begin with the name: its strings that have a level, KERN_SOH.
+untagged() { # MODULE NAME
+	grep -azoP '\x01[0-7][ -~]+\n' "$1" | tr -d '\0\001' | grep -v "^[0-7]$2: " || true
+}
+
 exports() { nm "$1" | grep -E ' (__ksymtab|__kstrtab)' || true; }
 
-echo 1..11
+echo 1..13
 ok "its name is the tag's" says name 'kvm_a'
 ok "it names the release of its snapshot" says snapshot "${release//./\\.}"
 ok "and the snapshot's digest" says snapshot_digest '[0-9a-f]{64}'
@@ -69,6 +75,8 @@ ok "and the vac interface it wants" says vac_interface '[0-9]+\.[0-9]+'
 ok "its parameters are those of the three stock modules" same_parameters
 ok "it exports nothing" nothing exports "$instance"
 ok "it has no alias" nothing modinfo -F alias "$instance"
+ok "all that it can log begins with its name" nothing untagged "$instance" kvm_a
+ok "which does not go for the stock module" fails nothing untagged "$modules/kvm-amd.ko" kvm_a
 ok "it passes the audit" scripts/audit "$instance"
 ok "the stock module does not" fails scripts/audit "$modules/kvm-amd.ko"
 exit "$failed"

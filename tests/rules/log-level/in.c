@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/kvm_host.h>
+
+/* Left out of the build, and in no count. */
+#define pgprintk(x...) do { if (dbg) printk(x); } while (0)
+
+static void says(int n)
+{
+	printk(KERN_INFO "kvm: Nested Virtualization enabled\n");
+	printk(KERN_WARNING
+	       "wrong length %d\n", n);
+	printk(KERN_ERR "%s: %d\n",
+	       __func__, n);
+	pr_err("kvm: has its prefix from pr_fmt()\n");
+}
