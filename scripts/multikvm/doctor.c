@@ -188,29 +188,24 @@ static void check_stock(json_object *problems)
 	free(tag);
 }
 
-/* What runs was built from something else than what is installed now. */
-static void check_newer(json_object *problems)
+/* Another build is installed than the one that runs. */
+static void check_waiting(json_object *problems)
 {
-	json_object *all = vac_instances();
-	char name[40], next[100];
+	json_object *all = modules_waiting();
+	char next[100];
 	size_t i;
 
-	if (vac_loaded() && module_is_newer("vac"))
-		found(problems, "nothing now: the next boot loads it",
-		      "another vac is installed than the one that is loaded");
 	for (i = 0; i < json_object_array_length(all); i++) {
-		const char *tag = json_object_get_string(
-			json_object_object_get(json_object_array_get_idx(all, i), "tag"));
+		const char *name = item(all, i);
+		bool vac = !strcmp(name, "vac");
 
-		snprintf(name, sizeof(name), "kvm_%s", tag);
 		snprintf(next, sizeof(next),
-			 "sudo multikvm unload %s, when it has no VM; then "
-			 "load it",
-			 tag);
-		if (module_is_newer(name))
-			found(problems, next,
-			      "another kvm-%s is installed than the one that is loaded",
-			      tag);
+			 vac ? "nothing now: the next boot loads it"
+			     : "sudo multikvm unload %s, when it has no VM; then load it",
+			 name);
+		found(problems, next,
+		      "another %s%s is installed than the one that is loaded",
+		      vac ? "" : "kvm-", name);
 	}
 	json_object_put(all);
 }
@@ -245,40 +240,26 @@ static void check_options(json_object *problems)
 	free(tag);
 }
 
-/* Where the kernel wants signatures: is there one, and is its key known? */
 static void check_signatures(json_object *problems)
 {
-	char *enforced = host_read("/sys/module/module/parameters/sig_enforce");
-	char *lockdown = host_read("/sys/kernel/security/lockdown");
-	bool wanted = (enforced && *enforced == 'Y') ||
-		      (lockdown && !strstr(lockdown, "[none]"));
-	char *keys = host_read("/proc/keys"), *tag = boot_default(), *signer;
+	char *tag = boot_default(), name[40], *problem, *next;
+	const char *modules[] = { "vac", name };
+	size_t i;
 
-	if (wanted && tag && module_installed(tag)) {
-		signer = module_signer(tag);
-		if (!signer)
-			found(problems,
-			      "sign it, or let dkms: see /etc/dkms/framework.conf",
-			      "kvm-%s is not signed, and this kernel loads signed "
-			      "modules only",
-			      tag);
-		else if (!keys || !strstr(keys, signer))
-			found(problems,
-			      "sudo mokutil --import /var/lib/dkms/mok.pub, then "
-			      "reboot",
-			      "kvm-%s is signed by \"%s\", a key that is not enrolled",
-			      tag, signer);
-		free(signer);
+	snprintf(name, sizeof(name), "kvm-%s", tag ? tag : "");
+	for (i = 0; tag && module_installed(tag) && i < 2; i++) {
+		if (!signature_problem(modules[i], &problem, &next))
+			continue;
+		found(problems, next, "%s", problem);
+		free(problem);
+		free(next);
 	}
-	free(enforced);
-	free(lockdown);
-	free(keys);
 	free(tag);
 }
 
 static void (* const checks[])(json_object *) = {
 	check_kernels, check_modules, check_default, check_boot,       check_stock,
-	check_newer,   check_device,  check_options, check_signatures,
+	check_waiting,   check_device,  check_options, check_signatures,
 };
 
 enum status do_doctor(int argc, char **argv)

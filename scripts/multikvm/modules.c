@@ -127,100 +127,124 @@ bool module_installed_for(const char *tag, const char *kernel)
 	return found;
 }
 
-/* A context and kvm-<tag> in it; the caller drops both. -errno */
-static int find(const char *tag, struct kmod_ctx **ctx, struct kmod_module **module)
+/* The modules of the running kernel and what modprobe.d says of them; the caller drops it. */
+static struct kmod_ctx *new_context(void)
 {
-	char *folder = modules_folder(), *name;
-	int err = -ENOMEM;
+	char *folder = modules_folder(), *site = host_path("/etc/modprobe.d");
+	const char *sites[] = { site, NULL };
+	struct kmod_ctx *ctx = NULL;
 
-	*ctx = folder ? kmod_new(folder, NULL) : NULL;
+	/* The folders are libkmod's to know, but where a test has its own. */
+	if (folder && site)
+		ctx = kmod_new(folder, strcmp(site, "/etc/modprobe.d") ? sites : NULL);
+	if (ctx)
+		kmod_set_log_priority(ctx, 0);
 	free(folder);
+	free(site);
+	return ctx;
+}
+
+int module_find(const char *name, struct kmod_ctx **ctx, struct kmod_module **module)
+{
+	int err;
+
+	*ctx = new_context();
 	if (!*ctx)
-		return err;
-	kmod_set_log_priority(*ctx, 0);
-	if (asprintf(&name, "kvm_%s", tag) >= 0) {
-		err = kmod_module_new_from_name(*ctx, name, module);
-		free(name);
-	}
+		return -ENOMEM;
+	err = kmod_module_new_from_name(*ctx, name, module);
 	if (err)
 		kmod_unref(*ctx);
 	return err;
 }
 
-json_object *module_info(const char *tag)
+static int find(const char *tag, struct kmod_ctx **ctx, struct kmod_module **module)
 {
-	json_object *info = json_object_new_object();
+	char name[40];
+
+	snprintf(name, sizeof(name), "kvm_%s", tag);
+	return module_find(name, ctx, module);
+}
+
+char *module_field(const char *name, const char *key)
+{
 	struct kmod_list *list = NULL, *at;
 	struct kmod_module *module;
 	struct kmod_ctx *ctx;
+	char *value = NULL;
 
-	json_object_object_add(info, "snapshot", NULL);
-	json_object_object_add(info, "patches", NULL);
-	if (find(tag, &ctx, &module))
-		return info;
+	if (module_find(name, &ctx, &module))
+		return NULL;
 	kmod_module_get_info(module, &list);
 	kmod_list_foreach(at, list)
 	{
-		const char *key = kmod_module_info_get_key(at);
-
-		if (!strcmp(key, "snapshot") || !strcmp(key, "patches"))
-			json_object_object_add(
-				info, key,
-				json_object_new_string(kmod_module_info_get_value(at)));
+		if (value || strcmp(kmod_module_info_get_key(at), key))
+			continue;
+		value = strdup(kmod_module_info_get_value(at));
 	}
 	kmod_module_info_free_list(list);
 	kmod_module_unref(module);
 	kmod_unref(ctx);
+	return value;
+}
+
+json_object *module_info(const char *tag)
+{
+	static const char * const keys[] = { "snapshot", "patches" };
+	json_object *info = json_object_new_object();
+	char name[40], *value;
+	size_t i;
+
+	snprintf(name, sizeof(name), "kvm_%s", tag);
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		value = module_field(name, keys[i]);
+		json_object_object_add(info, keys[i], host_text(value));
+		free(value);
+	}
 	return info;
 }
 
-bool module_is_newer(const char *name)
+static bool is_other(const char *name)
 {
 	char *note = host_path("/sys/module/%s/notes/.note.gnu.build-id", name);
-	char *folder = modules_folder(), *id = NULL, *file = NULL;
-	struct kmod_ctx *ctx = folder ? kmod_new(folder, NULL) : NULL;
+	char *id = NULL, *file = NULL;
 	struct kmod_module *module;
+	struct kmod_ctx *ctx;
 	size_t id_size, size;
-	bool newer = false;
+	bool other = false;
 
-	if (ctx && !kmod_module_new_from_name(ctx, name, &module)) {
+	if (!module_find(name, &ctx, &module)) {
 		const char *path = kmod_module_get_path(module);
 
 		id = note ? read_bytes(note, &id_size) : NULL;
 		/* In one that is packed it cannot be found. */
 		if (id && path && !strcmp(path + strlen(path) - 3, ".ko"))
 			file = read_bytes(path, &size);
-		newer = file && !memmem(file, size, id, id_size);
+		other = file && !memmem(file, size, id, id_size);
 		kmod_module_unref(module);
-	}
-	if (ctx)
 		kmod_unref(ctx);
-	free(folder);
+	}
 	free(note);
 	free(id);
 	free(file);
-	return newer;
+	return other;
 }
 
-char *module_signer(const char *tag)
+json_object *modules_waiting(void)
 {
-	struct kmod_list *list = NULL, *at;
-	struct kmod_module *module;
-	struct kmod_ctx *ctx;
-	char *signer = NULL;
+	json_object *all = vac_instances(), *waiting = json_object_new_array(), *tag;
+	char name[40];
+	size_t i;
 
-	if (find(tag, &ctx, &module))
-		return NULL;
-	kmod_module_get_info(module, &list);
-	kmod_list_foreach(at, list) if (!strcmp(kmod_module_info_get_key(at), "signer"))
-	{
-		free(signer);
-		signer = strdup(kmod_module_info_get_value(at));
+	if (is_other("vac"))
+		json_object_array_add(waiting, json_object_new_string("vac"));
+	for (i = 0; i < json_object_array_length(all); i++) {
+		tag = json_object_object_get(json_object_array_get_idx(all, i), "tag");
+		snprintf(name, sizeof(name), "kvm_%s", json_object_get_string(tag));
+		if (is_other(name))
+			json_object_array_add(waiting, json_object_get(tag));
 	}
-	kmod_module_info_free_list(list);
-	kmod_module_unref(module);
-	kmod_unref(ctx);
-	return signer;
+	json_object_put(all);
+	return waiting;
 }
 
 /* The kernel log from its end on; -1 if it cannot be read. */
@@ -281,8 +305,7 @@ const char *modules_stock(void)
 	return NULL;
 }
 
-/* The stock module of this CPU. */
-static const char *stock_of_cpu(void)
+const char *modules_stock_of_cpu(void)
 {
 	char *text = host_read("/proc/cpuinfo");
 	const char *name = !text		  ? NULL
@@ -297,22 +320,15 @@ static const char *stock_of_cpu(void)
 /* Load or remove a module by its name. -errno */
 static int by_name(const char *name, bool load)
 {
-	char *folder = modules_folder();
-	struct kmod_ctx *ctx = folder ? kmod_new(folder, NULL) : NULL;
 	struct kmod_module *module;
-	int err = ctx ? 0 : -ENOMEM;
+	struct kmod_ctx *ctx;
+	int err = module_find(name, &ctx, &module);
 
-	free(folder);
 	if (err)
 		return err;
-	kmod_set_log_priority(ctx, 0);
-	err = kmod_module_new_from_name(ctx, name, &module);
-	if (!err) {
-		err = load ? kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL,
-							     NULL)
-			   : kmod_module_remove_module(module, O_NONBLOCK);
-		kmod_module_unref(module);
-	}
+	err = load ? kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL)
+		   : kmod_module_remove_module(module, O_NONBLOCK);
+	kmod_module_unref(module);
 	kmod_unref(ctx);
 	return err;
 }
@@ -347,7 +363,7 @@ static int unload_stock(void)
 
 enum status modules_load_stock(void)
 {
-	const char *name = stock_of_cpu();
+	const char *name = modules_stock_of_cpu();
 	int err = name ? by_name(name, true) : 0;
 
 	return err ? fail(SYSTEM,
@@ -374,132 +390,26 @@ enum status modules_unload_vac(void)
 	return DONE;
 }
 
-/* The options of modprobe.d and of the kernel's command line for a module, or NULL. */
-static const char *options_of(struct kmod_ctx *ctx, const char *name,
-			      struct kmod_module **module)
-{
-	if (kmod_module_new_from_name(ctx, name, module))
-		*module = NULL;
-	return *module ? kmod_module_get_options(*module) : NULL;
-}
-
-/* Of a module's info: each parameter has a "parmtype=NAME:TYPE". */
-static bool has_parameter(struct kmod_list *info, const char *name, size_t n)
-{
-	struct kmod_list *at;
-
-	kmod_list_foreach(at, info)
-	{
-		const char *value = kmod_module_info_get_value(at);
-
-		if (!strcmp(kmod_module_info_get_key(at), "parmtype") &&
-		    !strncmp(value, name, n) && value[n] == ':')
-			return true;
-	}
-	return false;
-}
-
-/* Where an option ends: at a space that is not in quotes, as the kernel's parse_args() has it. */
-static size_t option_length(const char *text)
-{
-	bool quoted = false;
-	size_t n;
-
-	for (n = 0; text[n] && (quoted || !strchr(" \t", text[n])); n++)
-		quoted ^= text[n] == '"';
-	return n;
-}
-
-/*
- * The site's options of one stock module go to `known`, or to `lost` where the instance has no
- * such.
- */
-static void sort_options(const char *name, const char *options, struct kmod_list *info,
-			 FILE *known, json_object *lost)
-{
-	const char *at = options ? options : "";
-	char *one, *text;
-	size_t n, i;
-
-	for (; *at; at += n) {
-		at += strspn(at, " \t");
-		n = option_length(at);
-		one = n ? strndup(at, n) : NULL;
-		if (!one)
-			continue;
-		/* The kernel takes both - and _; modinfo has _. */
-		for (i = 0; one[i] && one[i] != '='; i++)
-			one[i] = one[i] == '-' ? '_' : one[i];
-		if (has_parameter(info, one, i)) {
-			fprintf(known, "%s ", one);
-		} else if (asprintf(&text, "%s.%s", name, one) >= 0) {
-			json_object_array_add(lost, json_object_new_string(text));
-			free(text);
-		}
-		free(one);
-	}
-}
-
-/*
- * What an instance, which is kvm and the vendor's module in one, gets as options: those of the site
- * for these two, and its own last, since of two the later one counts.
- */
-static char *site_options(struct kmod_ctx *ctx, struct kmod_module *module,
-			  json_object *lost)
-{
-	const char *names[] = { "kvm", stock_of_cpu() }, *options;
-	struct kmod_list *info = NULL;
-	struct kmod_module *site;
-	char *text = NULL;
-	size_t size, i;
-	FILE *out = open_memstream(&text, &size);
-
-	kmod_module_get_info(module, &info);
-	for (i = 0; out && i < 2 && names[i]; i++) {
-		options = options_of(ctx, names[i], &site);
-		sort_options(names[i], options, info, out, lost);
-		if (site)
-			kmod_module_unref(site);
-	}
-	options = kmod_module_get_options(module);
-	if (out)
-		fprintf(out, "%s", options ? options : "");
-	if (out)
-		fclose(out);
-	kmod_module_info_free_list(info);
-	return text;
-}
-
-json_object *module_lost_options(const char *tag)
-{
-	json_object *lost = json_object_new_array();
-	struct kmod_module *module;
-	struct kmod_ctx *ctx;
-
-	if (find(tag, &ctx, &module))
-		return lost;
-	free(site_options(ctx, module, lost));
-	kmod_module_unref(module);
-	kmod_unref(ctx);
-	return lost;
-}
-
 static enum status not_loaded(const char *tag, int err, const char *said)
 {
-	const char *why = strerror(-err);
+	char name[40], *problem, *next;
+	enum status status;
 
-	if (err == -ENOKEY || err == -EKEYREJECTED)
-		return fail(
-			REFUSED,
-			"cannot load kvm-%s: the kernel does not know who signed it%s\n"
-			"next: sudo mokutil --import KEY, reboot, or sign it with a key "
-			"that "
-			"is enrolled",
-			tag, said);
-	if (err == -EPERM || err == -EPROTO || err == -EOPNOTSUPP || err == -EBUSY)
-		return fail(REFUSED, "cannot load kvm-%s: it is refused (%s)%s", tag, why,
-			    said);
-	return fail(SYSTEM, "cannot load kvm-%s: %s%s", tag, why, said);
+	/* vac is loaded first; its interface is in sysfs only if that went well. */
+	snprintf(name, sizeof(name), "kvm-%s", tag);
+	if ((err == -ENOKEY || err == -EKEYREJECTED || err == -EPERM) &&
+	    signature_problem(vac_loaded() ? name : "vac", &problem, &next)) {
+		status = fail(REFUSED, "cannot load kvm-%s: %s\nnext: %s", tag, problem,
+			      next);
+		free(problem);
+		free(next);
+		return status;
+	}
+	if (err == -ENOKEY || err == -EKEYREJECTED || err == -EPERM || err == -EPROTO ||
+	    err == -EOPNOTSUPP || err == -EBUSY)
+		return fail(REFUSED, "cannot load kvm-%s: it is refused (%s)%s", tag,
+			    strerror(-err), said);
+	return fail(SYSTEM, "cannot load kvm-%s: %s%s", tag, strerror(-err), said);
 }
 
 /* Loads it; the errors of the kernel are in `said`. */
@@ -515,7 +425,7 @@ static int insert(const char *tag, char **said)
 	*said = NULL;
 	err = find(tag, &ctx, &module);
 	if (!err) {
-		options = site_options(ctx, module, lost);
+		options = module_options(ctx, module, lost);
 		log = log_open();
 		err = kmod_module_probe_insert_module(module, 0, options, NULL, NULL,
 						      NULL);

@@ -144,6 +144,8 @@ json_object *vac_instances(void);
 json_object *vac_vms(const char *tag); /* NULL: of all. Only root sees any */
 
 /* modules.c: modules by libkmod. */
+struct kmod_ctx;
+struct kmod_module;
 bool is_tag(const char *word);
 enum status check_tag(const char *word); /* the same, and reports what is wrong with it */
 json_object *modules_installed(void);	 /* [tag], of the running kernel, sorted */
@@ -157,11 +159,26 @@ enum status module_unload(const char *tag);
 enum status modules_unload_vac(void); /* which no instance uses any more */
 enum status modules_load_stock(void); /* if the CPU has one */
 const char *modules_stock(void);      /* that of the loaded one, or NULL */
-/* Was the installed module made from something else than the loaded one, kvm_<tag> or vac? */
-bool module_is_newer(const char *name);
-char *module_signer(const char *tag); /* malloc()ed, or NULL */
-/* [text]: options of the site that an instance does not know */
+/* ["vac" or a tag]: loaded, while another build of it is installed */
+json_object *modules_waiting(void);
+char *module_field(const char *name,
+		   const char *key);	/* as modinfo -F; malloc()ed, or NULL */
+const char *modules_stock_of_cpu(void); /* its name, or NULL */
+/* A context and that module in it; the caller drops both. -errno */
+int module_find(const char *name, struct kmod_ctx **ctx, struct kmod_module **module);
+
+/*
+ * options.c: what an instance gets as options, malloc()ed, and those of the site that it does not know,
+ * [text].
+ */
+char *module_options(struct kmod_ctx *ctx, struct kmod_module *module, json_object *lost);
 json_object *module_lost_options(const char *tag);
+
+/*
+ * signatures.c: whether this kernel wants modules signed, and what is wrong with that of this module;
+ * both texts are malloc()ed.
+ */
+bool signature_problem(const char *module, char **problem, char **next);
 
 /* history.c: which tags were the default, the latest last. */
 enum status history_add(const char *tag);

@@ -57,6 +57,7 @@ enum status do_status(int argc, char **argv)
 	add(all, "default", now);
 	json_object_object_add(all, "loaded", tags_of_loaded());
 	json_object_object_add(all, "installed", modules_installed());
+	json_object_object_add(all, "waiting", modules_waiting());
 	add_each(all, "closed", " \n", host_read("/sys/kernel/vac/closed"));
 	add(all, "users", host_read("/sys/kernel/vac/users"));
 	add(all, "chooser", host_read("/sys/kernel/vac/chooser"));

@@ -11,39 +11,28 @@ printed as it is, a process that has only got the pid is shown, and when an inst
 that the schema lacks.
 """
 
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import jsonschema
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rewrite"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tap import Tap  # noqa: E402
-from host import SCHEMA, build_tool  # noqa: E402
-
-TOOL = build_tool()
+from host import Folder, Tests  # noqa: E402
 
 
-class Host:
-    """A folder with the files of a host with vac and the instances a (default) and b."""
+class Host(Folder):
+    """With vac and the instances a (default) and b."""
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        super().__init__(folder)
         vac = "sys/kernel/vac/"
         for name, text in {"version": "1.0", "vendor": "amd", "default": "a", "closed": "old",
                            "users": "3", "chooser": "none",
                            "refused": "1700000000 2 kvm_x unmitigated"}.items():
             self.put(vac + name, text)
-        for tag, vms, snapshot in (("a", 0, "6.1.192-3"), ("b", 3, "6.1.170-3")):
-            for name, text in {"number": 1, "closed": 0, "vms": vms, "vcpus": 2 * vms,
-                               "references": vms, "snapshot": snapshot, "patches": "none",
-                               "unmitigated": "none"}.items():
-                self.put(f"{vac}instances/{tag}/{name}", text)
+        self.instance("a")
+        self.instance("b", vms=3, vcpus=6, references=3, snapshot="6.1.170-3")
         for number, pid in ((2, 71), (10, 72), (9, 73)):
             for name, text in {"instance": "b", "pid": pid, "vcpus": 2, "since": 1001}.items():
                 self.put(f"{vac}vms/{number}/{name}", text)
@@ -56,16 +45,6 @@ class Host:
                  "updates/dkms/vac.ko:\nupdates/dkms/kvm-b.ko: updates/dkms/vac.ko\n"
                  "updates/dkms/kvm-c.ko.xz: updates/dkms/vac.ko.xz\n"
                  "kernel/arch/x86/kvm/kvm-amd.ko: kernel/arch/x86/kvm/kvm.ko\n")
-        self.folder.joinpath("run").mkdir()
-        self.folder.joinpath("etc/modprobe.d").mkdir(parents=True)
-        self.folder.joinpath("var/lib").mkdir(parents=True)
-
-    def path(self, name):
-        return self.folder / name
-
-    def put(self, name, text):
-        self.path(name).parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).write_bytes(text if isinstance(text, bytes) else f"{text}\n".encode())
 
     def default(self):
         return self.path("sys/kernel/vac/default").read_text().strip()
@@ -76,21 +55,6 @@ class Host:
 
     def files(self):
         return {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
-
-    def run(self, *words):
-        done = subprocess.run([TOOL, *words], env=os.environ | {"MULTIKVM_ROOT": str(self.folder)},
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        return done.returncode, done.stdout, done.stderr
-
-    def json(self, *words):
-        document = json.loads(self.run(*words, "--json")[1])
-        jsonschema.validate(document, SCHEMA)
-        return document
-
-
-class Tests(Tap):
-    def same(self, got, want, claim):
-        self.ok(got == want, claim, f"got  {got}", f"want {want}")
 
 
 LIST = """\
@@ -108,6 +72,7 @@ loaded     a
            b
 installed  b
            c
+waiting    -
 closed     old
 users      3
 chooser    none

@@ -1,0 +1,228 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: multikvm doctor finds each thing in a table that can be wrong with a host, says what to
+type, and finds nothing on a host where nothing is; load and status know of two of them, too.
+
+The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
+
+fails when: a check is taken out of checks[] (its rows), is_other() compares nothing (the newer
+module), signature_problem() does not look at /proc/keys (the enrolled key), and check_signatures()
+looks at the instance alone (vac's row).
+"""
+
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from host import Folder, Tests  # noqa: E402
+
+KERNEL = os.uname().release
+MODULES = f"lib/modules/{KERNEL}"
+OTHER = "lib/modules/6.1.0-99-amd64"
+SYS = "sys/module"
+WANTED = f"{SYS}/module/parameters/sig_enforce"
+BUILD_ID = bytes(range(64, 84))
+LOADED_ID = b"\4\0\0\0\24\0\0\0\3\0\0\0GNU\0"
+
+
+def modules(folder):
+    """vac, kvm-b and kvm-c as files that libkmod can read, with one of its indexes."""
+    for name in ("vac", "kvm_b", "kvm_c"):
+        source = f'''__asm__(".section .modinfo,\\"a\\"\\n.asciz \\"name={name}\\"\\n"
+            ".asciz \\"parmtype=nested:int\\"\\n");'''
+        path = folder / MODULES / f"updates/dkms/{name.replace('_', '-')}.ko"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["gcc", "-c", "-x", "c", "-o", path, "-"], input=source, text=True, check=True)
+    (folder / MODULES / "kernel").mkdir()
+    for name in ("order", "builtin", "builtin.modinfo"):
+        (folder / MODULES / f"modules.{name}").touch()
+    subprocess.run(["depmod", "-b", folder, KERNEL], check=True)
+
+
+def sign(folder, name, signer):
+    """As the kernel's struct module_signature has it, with the name of who signed."""
+    path = folder / MODULES / f"updates/dkms/{name}.ko"
+    end = struct.pack(">BBBBB3xI", 1, 4, 1, len(signer), 4, 8)
+    path.write_bytes(path.read_bytes() + signer + b"\1\2\3\4" + bytes(8) + end +
+                     b"~Module signature appended~\n")
+
+
+class Host(Folder):
+    """Where b is loaded, the default, and what the next boot loads."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        modules(self.folder)
+        self.put("proc/cpuinfo", "flags : fpu svm")
+        self.put("proc/keys", "1e6 I------ 1 perm 1f030000 0 0 asymmetri fleet: 1: X509.rsa")
+        self.put("var/lib/multi-kvm/default", "b")
+        self.put("etc/modprobe.d/multi-kvm.conf", "blacklist kvm")
+        self.put("sys/kernel/vac/version", "1.0")
+        self.put("sys/kernel/vac/default", "b")
+        self.instance("b")
+        self.put(f"{MODULES}/modules.dep", "updates/dkms/vac.ko:\n"
+                 "updates/dkms/kvm-b.ko: updates/dkms/vac.ko\n"
+                 "updates/dkms/kvm-c.ko: updates/dkms/vac.ko\n")
+
+    def other_kernel(self):
+        self.path(f"{OTHER}/kernel").mkdir(parents=True)
+
+    def headers(self):
+        self.other_kernel()
+        self.path(f"{OTHER}/build/include").mkdir(parents=True)
+
+    def prebuilt(self):
+        self.other_kernel()
+        self.put(f"{MODULES}/updates/multi-kvm/kvm-b.ko", "")
+
+    def default_is_not_loaded(self):
+        self.put("var/lib/multi-kvm/default", "c")
+
+    def another_default(self):
+        self.instance("c")
+        self.put("sys/kernel/vac/default", "c")
+
+    def nothing_stored(self):
+        self.path("var/lib/multi-kvm/default").unlink()
+        self.path("etc/modprobe.d/multi-kvm.conf").unlink()
+
+    def blacklist_left(self):
+        self.path("var/lib/multi-kvm/default").unlink()
+        self.put("sys/kernel/vac/default", "none")
+
+    def no_service(self):
+        self.path("run/systemd/system").mkdir(parents=True)
+
+    def kvmgt(self):
+        self.path(f"{SYS}/kvmgt").mkdir(parents=True)
+
+    def stock(self):
+        self.put(f"{SYS}/kvm_amd/initstate", "live")
+        self.put(f"{SYS}/kvm_amd/refcnt", 2)
+
+    def stock_held(self):
+        self.put(f"{SYS}/kvm/initstate", "live")
+        self.put(f"{SYS}/kvm/refcnt", 0)
+        self.path(f"{SYS}/kvm/holders/kvmgt").mkdir(parents=True)
+
+    def newer(self):
+        self.put(f"{SYS}/kvm_b/notes/.note.gnu.build-id", LOADED_ID + BUILD_ID)
+
+    def newer_vac(self):
+        self.put(f"{SYS}/vac/notes/.note.gnu.build-id", LOADED_ID + BUILD_ID)
+
+    def same_build(self):
+        self.newer()
+        path = self.path(f"{MODULES}/updates/dkms/kvm-b.ko")
+        path.write_bytes(path.read_bytes() + LOADED_ID + BUILD_ID)
+
+    def device_mode(self):
+        self.put("dev/kvm", "")
+        self.path("dev/kvm").chmod(0o600)
+
+    def option(self):
+        self.put("etc/modprobe.d/site.conf", "options kvm no_such=1\noptions kvm_amd nested=0")
+
+    def not_signed(self):
+        self.put(WANTED, "Y")
+        sign(self.folder, "vac", b"fleet")
+
+    def locked_down(self):
+        self.put("sys/kernel/security/lockdown", "none [integrity] confidentiality")
+        sign(self.folder, "kvm-b", b"fleet")
+
+    def not_enrolled(self):
+        self.put(WANTED, "Y")
+        sign(self.folder, "vac", b"fleet")
+        sign(self.folder, "kvm-b", b"other fleet")
+
+    def key_of_dkms(self):
+        self.put(WANTED, "Y")
+        sign(self.folder, "vac", b"fleet")
+        sign(self.folder, "kvm-b", b"DKMS module signing key")
+
+    def enrolled(self):
+        self.put(WANTED, "Y")
+        sign(self.folder, "vac", b"fleet")
+        sign(self.folder, "kvm-b", b"fleet")
+
+    def not_wanted(self):
+        self.put(WANTED, "N")
+        self.put("sys/kernel/security/lockdown", "[none] integrity confidentiality")
+
+
+UNSIGNED = "{} is not signed, and this kernel loads signed modules only"
+SIGN = "sign it: dkms does, with mok_signing_key= in /etc/dkms/framework.conf; " \
+       "sudo multikvm package does, with --key and --cert"
+# What is wrong (a name of Host's), and what doctor says of it: the problem, and what to type.
+FOUND = (
+    (None, ()),
+    (Host.other_kernel,
+     ("kernel 6.1.0-99-amd64 has no kvm-b, the default, and its headers are not installed",
+      "sudo apt-get install linux-headers-6.1.0-99-amd64")),
+    (Host.headers, ("kernel 6.1.0-99-amd64 has no kvm-b, the default",
+                    "sudo multikvm install --kernel 6.1.0-99-amd64")),
+    (Host.prebuilt, ("kernel 6.1.0-99-amd64 has no kvm-b, the default",
+                     "sudo apt-get install kvm-b-modules-6.1.0-99-amd64")),
+    (Host.default_is_not_loaded, ("the default, c, is not loaded", "sudo multikvm use c")),
+    (Host.another_default, ("new VMs go to c, but after the next boot to b",
+                            "sudo multikvm use c")),
+    (Host.nothing_stored, ("new VMs go to b, but after the next boot to the stock KVM",
+                           "sudo multikvm use b")),
+    (Host.blacklist_left, ("the stock KVM is held back by /etc/modprobe.d/multi-kvm.conf, but no "
+                           "default is chosen", "sudo multikvm disable")),
+    (Host.no_service, ("nothing loads b at the next boot: multi-kvm.service is off",
+                       "sudo systemctl enable multi-kvm")),
+    (Host.kvmgt, ("KVMGT is loaded, which needs the stock KVM", "sudo modprobe -r kvmgt")),
+    (Host.stock, ("the stock KVM is loaded (kvm_amd; users: 2)", "sudo fuser -v /dev/kvm")),
+    (Host.stock_held, ("the stock KVM is loaded (kvm; users: 0, module kvmgt)",
+                       "sudo multikvm use b")),
+    (Host.newer, ("another kvm-b is installed than the one that is loaded",
+                  "sudo multikvm unload b, when it has no VM; then load it")),
+    (Host.newer_vac, ("another vac is installed than the one that is loaded",
+                      "nothing now: the next boot loads it")),
+    (Host.same_build, ()),
+    (Host.device_mode,
+     (f"/dev/kvm has the mode 600 and the group {os.getegid()}, not 0660 and kvm",
+      "sudo udevadm trigger --name-match=kvm")),
+    (Host.option, ("the site's option kvm.no_such=1 is without effect: kvm-b has no such parameter",
+                   "grep -r '^options kvm' /etc/modprobe.d /proc/cmdline")),
+    (Host.not_signed, (UNSIGNED.format("kvm-b"), SIGN)),
+    (Host.locked_down, (UNSIGNED.format("vac"), SIGN)),
+    (Host.not_enrolled,
+     ('kvm-b is signed by "other fleet", a key that is not enrolled',
+      'sudo mokutil --import CERT, the certificate of "other fleet" in DER form, then reboot')),
+    (Host.key_of_dkms,
+     ('kvm-b is signed by "DKMS module signing key", a key that is not enrolled',
+      "sudo mokutil --import /var/lib/dkms/mok.pub, then reboot")),
+    (Host.enrolled, ()),
+    (Host.not_wanted, ()),
+)
+
+
+def main():
+    tap = Tests()
+    for wrong, said in FOUND:
+        name = wrong.__name__.replace("_", " ") if wrong else "a host as it should be"
+        with tempfile.TemporaryDirectory() as folder:
+            host = Host(folder)
+            if wrong:
+                wrong(host)
+            text = f"{said[0]}\n  next: {said[1]}\n" if said else "nothing is wrong\n"
+            tap.same(host.run("doctor"), (3 if said else 0, text, ""), name)
+            tap.same([(one["problem"], one["next"]) for one in host.json("doctor")["problems"]],
+                     [said] if said else [], "  and the same as JSON")
+            waiting = {Host.newer: ["b"], Host.newer_vac: ["vac"]}.get(wrong, [])
+            if waiting or wrong == Host.same_build:
+                tap.same(host.json("status")["status"]["waiting"], waiting,
+                         "  of which status knows")
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
