@@ -259,7 +259,7 @@ static void check_signatures(json_object *problems)
 
 static void (* const checks[])(json_object *) = {
 	check_kernels, check_modules, check_default, check_boot,       check_stock,
-	check_waiting,   check_device,  check_options, check_signatures,
+	check_waiting, check_device,  check_options, check_signatures,
 };
 
 enum status do_doctor(int argc, char **argv)

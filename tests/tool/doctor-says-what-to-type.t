@@ -37,7 +37,8 @@ def modules(folder):
             ".asciz \\"parmtype=nested:int\\"\\n");'''
         path = folder / MODULES / f"updates/dkms/{name.replace('_', '-')}.ko"
         path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-c", "-x", "c", "-o", path, "-"], input=source, text=True, check=True)
+        subprocess.run(["gcc", "-c", "-x", "c", "-o", path, "-"], input=source, text=True,
+                       check=True)
     (folder / MODULES / "kernel").mkdir()
     for name in ("order", "builtin", "builtin.modinfo"):
         (folder / MODULES / f"modules.{name}").touch()

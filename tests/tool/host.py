@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of multikvm share: the tool, built with sanitizers, a folder that it sees instead of
-the host, and the schema."""
+"""What the tests of multikvm share: the tool, built with sanitizers, a folder that it sees instead
+of the host, and the schema."""
 
 import functools
 import json
