@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Folders of files for the machine (tests/vm/machine --tree), kept by the digest of all of them."""
+"""Folders of files for the machine (tests/vm/machine --tree), kept by the digest of all of them and
+of the program that makes them."""
 
 import fcntl
 import hashlib
@@ -7,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 from kernel import BUILD, SYSTEM, Failure
 
@@ -26,7 +28,7 @@ def made(kind, files, finish=None):
     """The folder BUILD/KIND-DIGEST with files, {name in it, with a slash: path}; finish(folder)
     may add to a new one."""
     whole = hashlib.sha256()
-    for name, path in sorted(files.items()):
+    for name, path in sorted((files | {"": sys.argv[0]}).items()):
         with open(path, "rb") as file:
             whole.update(name.encode() + b"\0" + hashlib.sha256(file.read()).digest())
     folder = os.path.join(BUILD, f"{kind}-{whole.hexdigest()[:16]}")

@@ -22,70 +22,17 @@
 #include "../lib/mod.h"
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
+#include "../lib/tool.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define KVM_GROUP 36
 #define USER	  1000
-
-static char said[4096]; /* by the last tool(), on both outputs */
-
-static void make_folders(void)
-{
-	static const char * const folders[] = { "/run", "/var", "/var/lib", "/etc",
-						"/etc/modprobe.d" };
-	unsigned int i;
-
-	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		mkdir(folders[i], 0755);
-}
-
-/* Runs it as that user; its exit status, or -1. */
-static int tool_as(uid_t user, const char * const argv[])
-{
-	int out[2], status;
-	size_t size = 0;
-	ssize_t n;
-	pid_t pid;
-
-	if (pipe(out))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		gid_t group = KVM_GROUP;
-
-		dup2(out[1], 1);
-		dup2(out[1], 2);
-		close(out[0]);
-		if (user && (setgroups(1, &group) || setgid(user) || setuid(user)))
-			_exit(126);
-		execv("/usr/bin/multikvm", (char **)argv);
-		_exit(127);
-	}
-	close(out[1]);
-	while ((n = read(out[0], said + size, sizeof(said) - 1 - size)) > 0)
-		size += n;
-	said[size] = '\0';
-	close(out[0]);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
-}
-
-#define tool(...) tool_as(0, (const char * const[]){ "multikvm", __VA_ARGS__, NULL })
-
-static void tool_says(int status, int want, const char *words, const char *claim)
-{
-	if (!ok(status == want && strstr(said, words), "%s", claim))
-		diag("  status %d, want %d; it said: %s", status, want, said);
-}
 
 /* The command of `multikvm run`: one VM through /dev/kvm, and whose that is. */
 static int in_command(const char *tag)
@@ -153,15 +100,15 @@ static void runs_commands(const char *self)
 {
 	const char * const as_b[] = { "multikvm", "run", "b", "--", self, "b", NULL };
 
-	ok_is(tool_as(0, as_b), 0, "run b: its command's VM is b's");
+	ok_is(tool_as(0, 0, as_b), 0, "run b: its command's VM is b's");
 	chown("/dev/kvm", 0, KVM_GROUP);
 	chown("/dev/kvm-b", 0, KVM_GROUP);
 	chmod("/dev/kvm", 0660);
 	chmod("/dev/kvm-b", 0660);
-	if (!ok(!tool_as(USER, as_b), "and for a user of group kvm"))
-		diag("  it said: %s", said);
+	if (!ok(!tool_as(USER, KVM_GROUP, as_b), "and for a user of group kvm"))
+		diag("  it said: %s", tool_said);
 	chmod("/dev/kvm-b", 0600);
-	tool_says(tool_as(USER, as_b), 3, "may not be opened by this user",
+	tool_says(tool_as(USER, KVM_GROUP, as_b), 3, "may not be opened by this user",
 		  "who may not open the device is refused");
 	ok_is(in_command("a"), 0, "and for everybody else /dev/kvm is the default's");
 }
@@ -173,7 +120,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2)
 		return in_command(argv[1]);
-	make_folders();
+	tool_folders();
 	tool_says(tool("list", "--names"), 0, "a\nb\n", "both are installed");
 	tool_says(tool("use", "c"), 2, "no kvm-c", "what is not installed is not found");
 	ok(!mod_loaded("vac"), "and nothing is loaded for it");
