@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Guests that cause one kind of exit again and again, and note by their TSC what it cost.
- * The rules of ../vm/guest/payloads.c hold: position independent, in the section "guest".
+ * The rules of ../vm/guest/code.h hold.
  */
-#include <stddef.h>
-#include <stdint.h>
-
-#pragma GCC target("general-regs-only")
-#pragma GCC optimize("no-jump-tables", "no-tree-vectorize", "no-tree-slp-vectorize", \
-		     "no-tree-loop-distribute-patterns", "no-stack-protector")
-
+#include "../vm/guest/code.h"
 #include "payloads.h"
-
-#define GUEST  __attribute__((section("guest"), noinline, used))
-#define INLINE static inline __attribute__((always_inline))
 
 #define APIC_SVR      0xf0
 #define APIC_ICR      0x300
@@ -24,20 +15,6 @@
 #define MSR_TSC_AUX   0xc0000103
 #define NO_HYPERCALL  0x7fff
 #define VENDOR_INTEL  0x756e6547 /* "Genu" */
-
-INLINE uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-	return ((uint64_t)hi << 32) | lo;
-}
-
-INLINE void done(void)
-{
-	for (;;)
-		asm volatile("outl %0, %1" : : "a"(0), "Nd"((uint16_t)PORT_DONE));
-}
 
 INLINE void apic_write(uint32_t reg, uint32_t value)
 {

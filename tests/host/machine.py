@@ -61,7 +61,7 @@ def newest(names):
 class Host:
     """A disk of its own, and a machine while it is on."""
 
-    def __init__(self, image, name, cpus=2, memory=2048):
+    def __init__(self, image, name, cpus=1, memory=2048):
         self.directory = os.path.join(BUILD, name)
         self.image, self.cpus, self.memory = image, cpus, memory
         self.disk = os.path.join(self.directory, "disk")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What tests of a booted host have in common: what goes to its disk, and steps of an operator."""
 
+import difflib
 import json
 import os
 import shutil
@@ -13,17 +14,23 @@ from kernel import ROOT, Failure, ask_sources
 LIBVIRT = "/var/lib/libvirt/boot"
 CFLAGS = ["-static", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
 RELEASES = {"a": "newest", "b": "oldest"}
+MESSAGE = "Nested Virtualization enabled"       # of svm.c, in all releases
 
 # $1 guest, $2 jailed, $3 domain.xml
 PUT_GUEST = f"""
 install -D -m 644 -t "$root{LIBVIRT}" "$1/vmlinux" "$1/initramfs" "$3"
 install -D "$2" $root/usr/local/sbin/jailed
 """
-# $1 folder of packages
-INSTALL = """
-cp "$1"/*.deb "$root/root"
-in_root sh -c 'dpkg --force-unsafe-io --install /root/*.deb'
-rm "$root"/root/*.deb
+# $1 folder of packages, which come to the disk's own repository; then packages to install
+INSTALL = r"""
+repository=$root/srv/repository
+install -D -m 644 -t "$repository" "$1"/*.deb
+(cd "$repository" && dpkg-scanpackages --multiversion . >Packages 2>/dev/null)
+echo 'deb [trusted=yes] file:/srv/repository ./' >"$root/etc/apt/sources.list"
+shift
+in_root apt-get -q update
+[ $# -eq 0 ] || in_root apt-get -qy --no-install-recommends \
+	-o DPkg::Options::=--force-unsafe-io install "$@"
 """
 
 
@@ -35,17 +42,45 @@ def built(*words):
     return done.stdout.strip().splitlines()
 
 
+def snapshot(kver, tag):
+    return built("scripts/snapshot", ask_sources("releases", RELEASES[tag], "--kernel", kver))[-1]
+
+
+def package(kver, tag, out, *more):
+    """The lines of scripts/package, for an instance of that tag for KVER."""
+    source = built("scripts/rewrite", "--tag", tag, "--out", "build/packages",
+                   "--snapshot", snapshot(kver, tag), *more)[-1]
+    return built("scripts/package", source, "--kernel", kver, "--out", out)
+
+
+def names(kver):
+    return [f"kvm-{tag}-modules-{kver}" for tag in RELEASES]
+
+
 def modules(host, kver):
     """A folder with prebuilt packages of vac and of the instances a and b for KVER."""
     out = os.path.join(host.directory, f"debs-{kver}")
     # Both make that of vac: let it be the same.
     os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))
-    for tag, release in RELEASES.items():
-        snapshot = built("scripts/snapshot", ask_sources("releases", release, "--kernel", kver))[-1]
-        source = built("scripts/rewrite", "--tag", tag, "--out", "build/packages",
-                       "--snapshot", snapshot)[-1]
-        built("scripts/package", source, "--kernel", kver, "--out", out)
+    for tag in RELEASES:
+        package(kver, tag, out)
     return out
+
+
+def put_newer(host, kver):
+    """A later package of a, which logs MESSAGE with one more word, comes to the repository."""
+    out = os.path.join(host.directory, "newer")
+    path = "arch/x86/kvm/svm/svm.c"
+    with open(os.path.join(snapshot(kver, "a"), path), encoding="utf-8") as file:
+        before = file.read()
+    os.makedirs(out)
+    with open(os.path.join(out, "patch"), "w", encoding="utf-8") as file:
+        file.writelines(difflib.unified_diff(
+            before.splitlines(True), before.replace(MESSAGE, f"{MESSAGE} anew").splitlines(True),
+            f"a/{path}", f"b/{path}"))
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(os.environ["SOURCE_DATE_EPOCH"]) + 1)
+    package(kver, "a", out, "--patch", file.name)
+    host.change(INSTALL, out)
 
 
 def put(host, kver):
@@ -58,13 +93,14 @@ def put(host, kver):
     for path in built("scripts/deb"):
         if os.path.basename(path).startswith("multi-kvm_"):
             shutil.copy(path, folder)
-    host.change(INSTALL, folder)
+    host.change(INSTALL, folder, *names(kver))
+    put_newer(host, kver)
 
 
 def upgrade(host, kver):
     """apt brings the stock kernel KVER, and with it come the modules for it."""
     host.change(f'{HERE}/apt "$root" install "linux-image-$1"', kver)
-    host.change(INSTALL, modules(host, kver))
+    host.change(INSTALL, modules(host, kver), *names(kver))
 
 
 class Operator(Tap):
@@ -114,6 +150,11 @@ class Operator(Tap):
         self.ok(claim, not self.status, *self.last,
                 self.host.run("dmesg | tail -n 15")[1] if self.status else "")
 
+    def goes_on(self, claim, name):
+        """The guest of a domain writes one more line."""
+        self.does(claim, f"timeout 60 tail -n 0 -F /var/log/libvirt/qemu/{name}.serial |"
+                         " grep -a -m 1 'guest: beat'")
+
     def vms(self):
         """{domain or command: (tag, cgroup)} of all VMs."""
         found = {}
@@ -157,4 +198,4 @@ def walk_on(name, kver, walk):
         return 130
 
 
-__all__ = ["HERE", "ask_sources", "upgrade", "walk_on"]
+__all__ = ["HERE", "MESSAGE", "ask_sources", "upgrade", "walk_on"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Watching a machine: what init.c and the kernel tell, and what verdict follows from it."""
+"""Watching a machine: what init/ and the kernel tell, and what verdict follows from it."""
 
 import binascii
 import os

@@ -14,7 +14,7 @@ import struct
 import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-SOURCES = ("sector.S", "load.c", "load.ld", "layout.h")
+SOURCES = ("sector.S", "load.c", "load.ld", "layout.h", "ata.h")
 CFLAGS = ["-m32", "-march=i686", "-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror",
           "-ffreestanding", "-fno-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
           "-mno-sse", "-mno-mmx", "-nostdlib", "-no-pie", "-static", "-Wl,--build-id=none",
@@ -117,7 +117,7 @@ def pvh_entry(notes):
 
 
 def write_archive(path, initrd):
-    """Write the disk PATH for a machine that was saved, from which init.c unpacks INITRD."""
+    """Write the disk PATH for a machine that was saved, from which init/saved.c unpacks INITRD."""
     with open(initrd, "rb") as source, open(path, "wb") as file:
         file.write(f"archive {os.path.getsize(initrd)}\n".encode().ljust(SECTOR, b"\0"))
         shutil.copyfileobj(source, file, 1 << 20)

@@ -11,18 +11,25 @@
  */
 #include "layout.h"
 
-#define ATA_DATA    0x1f0
-#define ATA_COUNT   0x1f2
-#define ATA_LBA_0   0x1f3
-#define ATA_LBA_1   0x1f4
-#define ATA_LBA_2   0x1f5
-#define ATA_DRIVE   0x1f6
-#define ATA_COMMAND 0x1f7
-#define ATA_STATUS  0x1f7
-#define ATA_BUSY    0x80
-#define ATA_REQUEST 0x08
-#define ATA_ERROR   0x21 /* or a drive fault */
-#define ATA_READ    0x20
+static inline void outb(uint8_t value, uint16_t port)
+{
+	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void insw(uint16_t port, void *to, uint32_t count)
+{
+	asm volatile("rep insw" : "+D"(to), "+c"(count) : "d"(port) : "memory");
+}
+
+#include "ata.h"
 
 #define START_INFO_MAGIC 0x336ec578
 #define MAX_MAP		 64
@@ -46,51 +53,14 @@ struct map_entry {
 static struct start_info start_info;
 static struct module initrd;
 
-static inline void outb(uint16_t port, uint8_t value)
-{
-	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-
-	asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
 /* One letter on the console. */
-static _Noreturn void fail(char what)
+static void cannot_read(uint32_t sector, uint8_t status)
 {
-	outb(0x3f8, what);
+	(void)sector;
+	(void)status;
+	outb('R', 0x3f8);
 	for (;;)
 		asm volatile("hlt");
-}
-
-/* Programmed I/O: the emulator moves a sector in few steps. At most 256 sectors. */
-static void *read_some(void *to, uint32_t sector, uint32_t count)
-{
-	outb(ATA_COUNT, count); /* 0 means 256 */
-	outb(ATA_LBA_0, sector);
-	outb(ATA_LBA_1, sector >> 8);
-	outb(ATA_LBA_2, sector >> 16);
-	outb(ATA_DRIVE, 0xe0 | sector >> 24);
-	outb(ATA_COMMAND, ATA_READ);
-	while (count--) {
-		uint32_t words = 256;
-		uint8_t status;
-
-		do {
-			status = inb(ATA_STATUS);
-			if (status & ATA_ERROR && !(status & ATA_BUSY))
-				fail('R');
-		} while (status & ATA_BUSY || !(status & ATA_REQUEST));
-		asm volatile("rep insw"
-			     : "+D"(to), "+c"(words)
-			     : "d"(ATA_DATA)
-			     : "memory");
-	}
-	return to;
 }
 
 static void read_piece(const struct piece *p)
@@ -99,9 +69,9 @@ static void read_piece(const struct piece *p)
 	void *to = (void *)p->to;
 
 	while (left) {
-		uint32_t count = left < 256 ? left : 256;
+		uint32_t count = left < MAX_SECTORS ? left : MAX_SECTORS;
 
-		to = read_some(to, sector, count);
+		to = ata_read(to, sector, count, cannot_read);
 		sector += count;
 		left -= count;
 	}
@@ -116,7 +86,7 @@ uint64_t load(void)
 	const struct map_entry *map = (void *)MEMORY_MAP;
 	uint32_t i;
 
-	outb(0x3f6, 2); /* the disk shall not interrupt */
+	ata_quiet();
 	for (i = 0; i < header->pieces; i++)
 		read_piece(&header->piece[i]);
 

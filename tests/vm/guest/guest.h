@@ -46,6 +46,8 @@
 
 #define IRQ_VECTOR     0x40
 #define FAIL_EXCEPTION 0x80000000 /* or'ed with the vector; want = error code or rip */
+#define LINES_OF_SECRETS \
+	10000 /* its lines with this added, those of payloads.c as they are */
 
 #ifndef __ASSEMBLER__
 /* At the start of the block of a vCPU. The offsets are also used by assembly code. */

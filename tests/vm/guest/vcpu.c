@@ -390,9 +390,11 @@ const char *event_text(const struct vcpu *v, const struct event *e)
 				 (unsigned long long)got);
 		else
 			snprintf(text, sizeof(text),
-				 "payloads.c:%u in round %llu: want 0x%llx got 0x%llx",
-				 (unsigned int)e->value, (unsigned long long)n,
-				 (unsigned long long)want, (unsigned long long)got);
+				 "%s:%u in round %llu: want 0x%llx got 0x%llx",
+				 e->value < LINES_OF_SECRETS ? "payloads.c" : "secrets.h",
+				 (unsigned int)(e->value % LINES_OF_SECRETS),
+				 (unsigned long long)n, (unsigned long long)want,
+				 (unsigned long long)got);
 		break;
 	case EV_HLT:
 		snprintf(text, sizeof(text), "halted in round %llu",

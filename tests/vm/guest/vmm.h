@@ -56,7 +56,7 @@ struct vcpu {
 enum event_kind {
 	EV_SYNC, /* value: what the guest said */
 	EV_DONE,
-	EV_FAIL,     /* value: line of payloads.c, or FAIL_EXCEPTION | vector */
+	EV_FAIL,     /* value: line, see LINES_OF_SECRETS, or FAIL_EXCEPTION | vector */
 	EV_HLT,	     /* only without VM_IRQCHIP */
 	EV_SHUTDOWN, /* triple fault */
 	EV_KICKED,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * report.h - TAP from the kernel once user space has stopped: frames of the type C (see ../init.c)
- * on the report port, which nobody else may be writing to.
+ * report.h - TAP from the kernel once user space has stopped: frames of the type C on the report
+ * port (see ../init/report.c), which nobody else may be writing to.
  */
 #ifndef REPORT_H
 #define REPORT_H

@@ -5,7 +5,7 @@
  * The control for all other scenarios: what fails here is the fault of the emulator or of the
  * test VMM, not of vac.
  *
- * fails when: the interrupt handler of payloads.c does not step over a HLT that an interrupt
+ * fails when: the interrupt handler of entry.c does not step over a HLT that an interrupt
  * overtook (apic-timer and mix stop after some ten rounds), or a payload is told a wrong seed.
  *
  * series: first

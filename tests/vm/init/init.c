@@ -2,25 +2,6 @@
 /*
  * The first process of the emulated machine: run one scenario, report, power off.
  *
- * The report goes to the second serial port, which the kernel never writes to, in frames:
- *
- *	0x1e type ' ' sequence ' ' crc32 ' ' payload '\n'
- *
- * The checksum covers type, sequence and payload; bytes below 0x20, 0x7f and '\' are
- * written as \xNN in the payload. So whatever a program prints, the reader (tests/vm/machine)
- * can tell a damaged or lost frame from a good one. Types:
- *
- *	B boot	 uptime in ms: init runs		H heartbeat  uptime in ms
- *	O stdout line of the scenario (o: the beginning of a line that goes on)
- *	E stderr line of the scenario (e: same)
- *	K kernel message: "level text"; level <= 4 since boot, all since init started
- *	P problem or evidence that init noticed itself, for a person
- *	V verdict, always last: "exit N", "signal N", "time", "stuck what" or "setup what"
- *	C like O, from the kernel after a panic (modules/crash-path.c), with sequences of its own
- *
- * An initramfs without a scenario is that of a machine to be saved (machine_intel.py): when the
- * machine goes on, the scenario and its files are on the disk. It reports from then on.
- *
  * Everything happens in one poll() loop, so a heartbeat means that user space gets the CPU.
  */
 #define _GNU_SOURCE
@@ -30,50 +11,25 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/io.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#define REPORT_PORT "/dev/ttyS1"
+#include "init.h"
+
 #define MAX_WORDS   64
-#define MAX_PAYLOAD 1000
 #define LOG_WARNING 4
 #define KMEMLEAK    "/sys/kernel/debug/kmemleak"
 #define LEAK_MS	    6000 /* kmemleak: MSECS_MIN_AGE is 5000 */
 #define REAP_MS	    5000
-
-/* Where a machine with Bochs asks to be saved (tests/vm/bochs), and its disk. */
-#define END_PORT    0x8900
-#define END_SAVED   'M'
-#define ATA_DATA    0x1f0
-#define ATA_COUNT   0x1f2
-#define ATA_LBA_0   0x1f3
-#define ATA_LBA_1   0x1f4
-#define ATA_LBA_2   0x1f5
-#define ATA_DRIVE   0x1f6
-#define ATA_COMMAND 0x1f7
-#define ATA_STATUS  0x1f7
-#define ATA_CONTROL 0x3f6
-#define ATA_QUIET   0x02
-#define ATA_BUSY    0x80
-#define ATA_REQUEST 0x08
-#define ATA_ERROR   0x21 /* or a drive fault */
-#define ATA_READ    0x20
-#define SECTOR	    512
 
 struct stream {
 	int fd;
@@ -82,13 +38,10 @@ struct stream {
 	char line[MAX_PAYLOAD];
 };
 
-static int report_fd = -1;
 static int kmsg_fd = -1;
-static unsigned int sequence;
 static long long init_started_us;
 
 /* From /scenario/settings, written by the host. */
-static int heartbeat_ms = 1000;
 static long limit_ms = 60000;
 
 static long long uptime_us(void)
@@ -99,241 +52,12 @@ static long long uptime_us(void)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-/* Time in suspend counts for the limit: the host does not stop its clock either. */
-static long uptime_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
-}
-
-static uint32_t crc32(uint32_t crc, const char *data, size_t size)
-{
-	crc = ~crc;
-	while (size--) {
-		crc ^= (unsigned char)*data++;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
-/* 0 or -errno. When a report cannot be written there is nobody left to tell. */
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return -errno;
-		}
-		data += n;
-		size -= n;
-	}
-	return 0;
-}
-
-static void send_frame(char type, const char *data, size_t size)
-{
-	char body[32 + 4 * MAX_PAYLOAD], frame[64 + sizeof(body)];
-	uint32_t crc;
-	int head, n;
-
-	if (size > MAX_PAYLOAD)
-		size = MAX_PAYLOAD;
-	head = sprintf(body, "%c %u ", type, sequence++);
-	n = head;
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = data[i];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f || c == '\\')
-			n += sprintf(body + n, "\\x%02x", c);
-		else
-			body[n++] = c;
-	}
-	crc = crc32(0, body, n);
-	n = sprintf(frame, "\x1e%.*s%08x %.*s\n", head, body, crc, n - head, body + head);
-	write_all(report_fd, frame, n);
-}
-
-static __attribute__((format(printf, 2, 3))) void send(char type, const char *format, ...)
-{
-	char text[MAX_PAYLOAD];
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	send_frame(type, text, n < (int)sizeof(text) ? n : (int)sizeof(text) - 1);
-}
-
-static void heartbeat(void)
-{
-	static long next;
-	long now = uptime_ms();
-
-	if (now < next)
-		return;
-	send('H', "%ld", now);
-	next = now + heartbeat_ms;
-}
-
-static _Noreturn void power_off(void)
-{
-	if (report_fd >= 0)
-		tcdrain(report_fd);
-	sync();
-	reboot(RB_POWER_OFF);
-	for (;;)
-		pause();
-}
-
-/* The machine cannot run anything: say so on whatever works. */
-static __attribute__((format(printf, 1, 2))) _Noreturn void give_up(const char *format,
-								    ...)
-{
-	char text[MAX_PAYLOAD];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("init: %s\n", text);
-	fflush(stdout);
-	if (report_fd >= 0)
-		send('V', "setup %s", text);
-	power_off();
-}
-
 static void mount_one(const char *type, const char *where)
 {
 	mkdir(where, 0755);
 	/* The kernel mounts /dev itself when it has CONFIG_DEVTMPFS_MOUNT. */
 	if (mount(type, where, type, 0, NULL) && errno != EBUSY)
 		give_up("mounting %s: %s", where, strerror(errno));
-}
-
-static void open_report(void)
-{
-	struct termios mode;
-
-	report_fd = open(REPORT_PORT, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	if (report_fd < 0)
-		give_up("%s: %s", REPORT_PORT, strerror(errno));
-	if (tcgetattr(report_fd, &mode))
-		give_up("%s: no serial port: %s", REPORT_PORT, strerror(errno));
-	cfmakeraw(&mode);
-	cfsetspeed(&mode, B115200);
-	mode.c_cflag |= CLOCAL;
-	if (tcsetattr(report_fd, TCSANOW, &mode))
-		give_up("%s: %s", REPORT_PORT, strerror(errno));
-}
-
-/* Programmed I/O, as in boot/load.c: the kernel has no driver for this disk. */
-static void *read_some(char *to, uint32_t sector, uint32_t count)
-{
-	outb(count, ATA_COUNT); /* 0 means 256 */
-	outb(sector, ATA_LBA_0);
-	outb(sector >> 8, ATA_LBA_1);
-	outb(sector >> 16, ATA_LBA_2);
-	outb(0xe0 | sector >> 24, ATA_DRIVE);
-	outb(ATA_READ, ATA_COMMAND);
-	for (; count--; to += SECTOR) {
-		uint8_t status;
-
-		do {
-			status = inb(ATA_STATUS);
-			if (status & ATA_ERROR && !(status & ATA_BUSY))
-				give_up("reading the disk from sector %u: status %#x",
-					sector, status);
-		} while (status & ATA_BUSY || !(status & ATA_REQUEST));
-		insw(ATA_DATA, to, SECTOR / 2);
-	}
-	return to;
-}
-
-static unsigned long hex(const char *digits)
-{
-	char text[9];
-
-	memcpy(text, digits, 8);
-	text[8] = '\0';
-	return strtoul(text, NULL, 16);
-}
-
-static void unpack_one(const char *name, mode_t mode, const char *data, size_t size)
-{
-	char target[4096];
-	int fd, err;
-
-	if (S_ISCHR(mode) || !strcmp(name, "init"))
-		return; /* devtmpfs has the one, and this is the other */
-	if (S_ISDIR(mode)) {
-		if (mkdir(name, mode & 07777) && errno != EEXIST)
-			give_up("making %s: %s", name, strerror(errno));
-	} else if (S_ISLNK(mode)) {
-		snprintf(target, sizeof(target), "%.*s", (int)size, data);
-		if (symlink(target, name))
-			give_up("making %s: %s", name, strerror(errno));
-	} else {
-		fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode & 07777);
-		if (fd < 0)
-			give_up("making %s: %s", name, strerror(errno));
-		err = write_all(fd, data, size);
-		close(fd);
-		if (err)
-			give_up("writing %s: %s", name, strerror(-err));
-	}
-}
-
-/*
- * Here the host saves the machine. It goes on from here any number of times, each time with
- * another archive on the disk: its size as text in one sector, then what is the initramfs
- * of a machine that boots (boot/initramfs.py).
- */
-static void wait_for_scenario(void)
-{
-	char first[SECTOR], *archive, *at;
-	size_t size, sectors;
-
-	if (iopl(3))
-		give_up("iopl: %s", strerror(errno));
-	outb(ATA_QUIET, ATA_CONTROL);
-	outb(END_SAVED, END_PORT);
-
-	read_some(first, 0, 1);
-	first[SECTOR - 1] = '\0';
-	if (sscanf(first, "archive %zu", &size) != 1)
-		give_up("this machine was not saved, or has no archive on its disk");
-	sectors = (size + SECTOR - 1) / SECTOR;
-	archive = mmap(NULL, sectors * SECTOR, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (archive == MAP_FAILED)
-		give_up("an archive of %zu bytes: %s", size, strerror(errno));
-	at = archive;
-	for (size_t i = 0; i < sectors; i += 256)
-		at = read_some(at, 1 + i, sectors - i < 256 ? sectors - i : 256);
-	iopl(0);
-
-	umask(0);
-	for (at = archive;;) {
-		mode_t mode = hex(at + 14);
-		size_t length = hex(at + 54), name_size = hex(at + 94);
-		char *name = at + 110, *data = at + ((110 + name_size + 3) & ~3UL);
-
-		if (memcmp(at, "070701", 6))
-			give_up("the archive is damaged at %zu", (size_t)(at - archive));
-		if (!strcmp(name, "TRAILER!!!"))
-			break;
-		unpack_one(name, mode, data, length);
-		at = data + ((length + 3) & ~3UL);
-	}
-	munmap(archive, sectors * SECTOR);
-	umask(022);
 }
 
 /* "level,sequence,microseconds,flags;text\n KEY=value..." */
