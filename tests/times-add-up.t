@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
-"""Claim: tests/times says which tests were the slowest and how often runs were made again, and counts
-no second twice: a test that calls others without theirs, a build inside a test without the build.
+"""Claim: tests/times says which tests were the slowest and how often runs were made again, and
+counts no second twice: a test that calls others without theirs, and without builds in it.
 
 fails when: sums() leaves out the time of nested runs (else is too long), or a control's running
 counts as running.
