@@ -132,6 +132,10 @@ static char *make_package(const struct build *build, enum status *status)
 						"--snapshot" };
 	size_t n = 4;
 
+	/* Before a source is downloaded. */
+	free(ASK(status, "looking", SCRIPTS "/rewrite", "--ready"));
+	if (*status)
+		return NULL;
 	if (!strcmp(build->from, "newest") || !strcmp(build->from, "oldest")) {
 		if (!build->series)
 			*status = find_series(build->from, &series);

@@ -22,11 +22,11 @@ SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover"
 
 
 @functools.cache
-def build_tool(name="tool", flags=SANITIZERS):
-    """It sees the folder MULTIKVM_ROOT instead of the host."""
+def build_tool(name="tool", flags=SANITIZERS, scripts="/none"):
+    """It sees the folder MULTIKVM_ROOT instead of the host, and SCRIPTS."""
     out = ROOT / "build/test" / name
     subprocess.run(["flock", ROOT / "scripts/multikvm", "make", "-s", "-C",
-                    ROOT / "scripts/multikvm", f"OUT={out}", "SCRIPTS=/none",
+                    ROOT / "scripts/multikvm", f"OUT={out}", f"SCRIPTS={scripts}",
                     f"CFLAGS=-O1 -g -DFOR_TESTS {flags}"],
                    check=True)
     return out / "multikvm"

@@ -7,18 +7,19 @@ The tool is built with sanitizers and sees a folder instead of the host: MULTIKV
 
 fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
 refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
-printed as it is, a process that has only got the pid is shown, and when an instance has a member
-that the schema lacks.
+printed as it is, a process that has only got the pid is shown, an instance has a member that the
+schema lacks, and when make_package() does not ask whether rewrite is --ready.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import Folder, Tests  # noqa: E402
+from host import ROOT, SANITIZERS, Folder, Tests, build_tool  # noqa: E402
 
 
 class Host(Folder):
@@ -125,7 +126,7 @@ REFUSED = (
     (["build", "x", "--from"], 1, "--from wants a value\n  next: multikvm build --help"),
     (["build", "x", "--patch", "/nowhere"], 2,
      "cannot read the patch /nowhere: No such file or directory\n  next: ls /nowhere"),
-    (["build", "x"], 2, "what builds packages is not installed (/none/sources)\n"
+    (["build", "x"], 2, "what builds packages is not installed (/none/rewrite)\n"
                         "  next: sudo apt-get install multi-kvm-build"),
     (["remove", "c"], 2, "c is not installed\n  next: multikvm list"),
     (["remove"], 1, "usage: multikvm remove TAG\n  next: multikvm --help"),
@@ -213,9 +214,20 @@ def choices(tap, host):
     tap.same(len(host.history()), 100, "the history does not grow without end")
 
 
+def looks_first(tap, host):
+    programs = host.path("programs")
+    programs.mkdir()
+    tool = build_tool("tool-with-scripts", SANITIZERS, ROOT / "scripts")
+    done = subprocess.run([tool, "build", "x", "--from", "6.1.999"], stderr=subprocess.PIPE,
+                          text=True, env={"PATH": str(programs), "MULTIKVM_ROOT": str(host.folder)})
+    tap.same((done.returncode, done.stderr.splitlines()[0]),
+             (4, "rewrite: this needs what is not installed: spatch"),
+             "build: what is missing is said before anything is looked for or downloaded")
+
+
 def main():
     tap = Tests()
-    for part in (reports, refusals, choices):
+    for part in (reports, refusals, choices, looks_first):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, Host(folder))
     tap.done()
