@@ -37,39 +37,104 @@ char *scripts_program(const char *name)
 }
 
 /*
- * The last line that a program of SCRIPTS prints, malloc()ed, or NULL: then it has said why, and
- * `status` is its own. Their relative paths are from the folder above SCRIPTS.
+ * What a program of SCRIPTS said as errors, "NAME: MESSAGE" and indented lines, as one of ours. The last
+ * message says what could not be done, those before it why.
  */
-static char *ask(enum status *status, const char *what, const char * const argv[])
+static enum status fail_as_said(enum status status, char *said)
 {
-	char path[] = "/tmp/multikvm.XXXXXX", *text = NULL, *last;
-	int fd = mkstemp(path), result;
-	struct process how = {
-		.what = what, .output = path, .folder = SCRIPTS "/..", .as_caller = true
-	};
+	const char *message = "a program of " SCRIPTS " failed",
+		   *end = said + strlen(said);
+	char *details = NULL, *line;
+	size_t size;
+	FILE *out = open_memstream(&details, &size);
 
-	if (fd < 0) {
-		*status = fail(SYSTEM, "cannot write to /tmp: %s", strerror(errno));
-		return NULL;
+	for (line = said; (line = strchr(line, '\n')); line++)
+		*line = '\0';
+	for (line = said; line < end; line += strlen(line) + 1)
+		if (*line && *line != ' ')
+			message = line;
+	for (line = said; out && line < end; line += strlen(line) + 1)
+		if (*line && line != message)
+			fprintf(out, "\n%s", line + strspn(line, " "));
+	if (out)
+		fclose(out);
+	fail(status, "%s%s", message, details ? details : "");
+	free(details);
+	return status;
+}
+
+/* A new file for what a program says; its name, malloc()ed. */
+static char *new_file(void)
+{
+	char *path = strdup("/tmp/multikvm.XXXXXX");
+	int fd = path ? mkstemp(path) : -1;
+
+	if (fd >= 0) {
+		close(fd);
+		return path;
 	}
-	close(fd);
-	result = process_run(&how, argv);
-	if (!result)
-		text = read_file(path);
-	unlink(path);
+	free(path);
+	return NULL;
+}
+
+static char *take_file(char *path)
+{
+	char *text = path ? read_file(path) : NULL;
+
+	if (path)
+		unlink(path);
+	free(path);
+	return text;
+}
+
+/*
+ * What a program of SCRIPTS prints, malloc()ed, or NULL: then it has said why, and `status` is its own.
+ */
+static char *ask_all(enum status *status, struct process *how, const char * const argv[])
+{
+	char *output = new_file(), *errors = as_json ? new_file() : NULL, *text, *said;
+	int result;
+
+	how->output = output;
+	how->errors = errors;
+	if (output && (errors || !as_json))
+		result = process_run(how, argv);
+	else
+		result = -errno;
+	text = take_file(output);
+	said = take_file(errors);
 	*status = !result ? DONE : result > DONE && result <= SYSTEM ? result : SYSTEM;
 	if (result == 127)
 		*status = fail(NOT_FOUND,
 			       "what builds packages is not installed (%s)\n"
 			       "next: sudo apt-get install multi-kvm-build",
 			       argv[0]);
-	last = text ? strrchr(text, '\n') : NULL;
-	last = strdup(last ? last + 1 : text ? text : "");
-	free(text);
-	if (*status) {
-		free(last);
+	else if (result < 0)
+		fail(SYSTEM, "cannot run %s: %s", argv[0], strerror(-result));
+	else if (result && as_json && !process_stopped())
+		fail_as_said(*status, said ? said : strdupa(""));
+	else if (said)
+		fputs(said, stderr); /* what was left out */
+	free(said);
+	if (*status || !text) {
+		free(text);
+		*status = *status ? *status : SYSTEM;
 		return NULL;
 	}
+	return text;
+}
+
+/* The last line of that, for whoever called sudo. Relative paths are from the folder above SCRIPTS. */
+static char *ask(enum status *status, const char *what, const char * const argv[])
+{
+	struct process how = { .what = what, .folder = SCRIPTS "/..", .as_caller = true };
+	char *text = ask_all(status, &how, argv), *last;
+
+	if (!text)
+		return NULL;
+	last = strrchr(text, '\n');
+	last = strdup(last ? last + 1 : text);
+	free(text);
 	return last;
 }
 
@@ -242,14 +307,34 @@ static enum status parse(struct build *build, int argc, char **argv)
 	return check_tag(build->tag);
 }
 
+static enum status package_as_json(char **argv)
+{
+	struct process how = { .what = "packaging" };
+	json_object *paths = json_object_new_array();
+	char *text, *rest, *line;
+	enum status status;
+
+	rest = text = ask_all(&status, &how, (const char * const *)argv);
+	while (rest && (line = strsep(&rest, "\n")))
+		if (*line)
+			json_object_array_add(paths, host_text(line));
+	free(text);
+	if (!status)
+		return report("packaged", paths);
+	json_object_put(paths);
+	return status;
+}
+
 enum status do_package(int argc, char **argv)
 {
 	char *program = scripts_program("package");
 
-	(void)argc;
 	if (!program)
 		return fail(NOT_FOUND, "what makes packages is not installed\n"
 				       "next: sudo apt-get install multi-kvm-build");
+	argv[0] = program;
+	if (as_json && !(argc > 1 && !strcmp(argv[1], "--help")))
+		return package_as_json(argv);
 	process_release();
 	execv(program, argv);
 	return fail(SYSTEM, "cannot run %s: %s", program, strerror(errno));

@@ -106,6 +106,7 @@ struct process {
 	const char *what;   /* what takes so long, for a terminal */
 	const char *log;    /* its output is added to that; NULL: it is ours */
 	const char *output; /* without a log: what it prints, but not its errors */
+	const char *errors; /* those; NULL: they go to ours */
 	const char *folder; /* where it runs */
 	bool on_host;	    /* it changes the host: a wish to stop waits for its end */
 	bool as_caller;	    /* as the user who called sudo */

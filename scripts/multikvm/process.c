@@ -93,16 +93,19 @@ static void become(const struct process *how, const char * const argv[], pid_t p
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	const char *to = how->log ? how->log : how->output;
 	int out = to ? open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+	int errors = how->errors ? open(how->errors, O_WRONLY | O_CLOEXEC) : -1;
 
 	setpgid(0, 0);
 	if (in >= 0)
 		dup2(in, 0);
-	if (to && out < 0)
+	if ((to && out < 0) || (how->errors && errors < 0))
 		_exit(127);
 	if (out >= 0)
 		dup2(out, 1);
 	if (out >= 0 && how->log)
 		dup2(out, 2);
+	if (errors >= 0)
+		dup2(errors, 2);
 	if (how->folder && chdir(how->folder))
 		_exit(127);
 	if (how->as_caller && become_caller())

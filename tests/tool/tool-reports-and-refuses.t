@@ -11,15 +11,18 @@ printed as it is, a process that has only got the pid is shown, an instance has 
 schema lacks, and when make_package() does not ask whether rewrite is --ready.
 """
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import jsonschema
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import ROOT, SANITIZERS, Folder, Tests, build_tool  # noqa: E402
+from host import ROOT, SANITIZERS, SCHEMA, Folder, Tests, build_tool  # noqa: E402
 
 
 class Host(Folder):
@@ -223,6 +226,13 @@ def looks_first(tap, host):
     tap.same((done.returncode, done.stderr.splitlines()[0]),
              (4, "rewrite: this needs what is not installed: spatch"),
              "build: what is missing is said before anything is looked for or downloaded")
+    for words in (["build", "x", "--from", "6.1.999"], ["package", "/nowhere"]):
+        done = subprocess.run([tool, *words, "--json"], stdout=subprocess.PIPE, text=True,
+                              env={"PATH": str(programs), "MULTIKVM_ROOT": str(host.folder)})
+        document = json.loads(done.stdout)
+        jsonschema.validate(document, SCHEMA)
+        tap.ok(document["error"]["status"] == done.returncode and document["error"]["next"],
+               f"{words[0]}: what its program says is a document, too", document)
 
 
 def main():
