@@ -100,6 +100,10 @@ ok "its source is where dkms looks" has "$deb" /usr/src/kvm-a_b-1.0-2.r12345678/
 SOURCE_DATE_EPOCH=1700000001 run scripts/package "$folder/kvm-a_b-1.0-2.r12345678" --out "$folder/i"
 ok "one that is made later is newer" dpkg --compare-versions \
 	"$(dpkg-deb -f "$(cat "$said")" Version)" gt "$(dpkg-deb -f "$deb" Version)"
+make -s multikvm
+(cd "$folder" && run "$OLDPWD/build/multikvm" package kvm-a_b-1.0-2.r12345678 --out i --json)
+ok "multikvm names it as JSON, paths of here" test "$(tr -d ' \n' <"$said")" = \
+	"{\"packaged\":[\"$(tr -d ' ' <<<"i/${deb##*/}")\"]}"
 run scripts/package "$folder" --out "$folder/i"
 ok "what is no source package is not found" test "$status" -eq 2
 run scripts/package "$folder/kvm-a_b-1.0-2.r12345678" --key x --cert y --out "$folder/i"
