@@ -8,7 +8,8 @@
  * fails when: do_unload() does not ask for VMs (the refusal says nothing of processes), choose()
  * does not load or not call boot_choose() (boot loads nothing), run mounts nothing (the VM of its
  * command is the default's), insert() passes no options, sort_options() puts an instance's own first,
- * unload_stock() is not called, and when do_disable() leaves vac loaded.
+ * unload_stock() is not called, unload_all() does not call load_again(), and when do_disable() leaves
+ * vac loaded.
  *
  * needs: tool
  * machine: --append kvm.ignore_msrs=1 --append kvm_amd.nested=0 --append kvm_intel.nested=0 --append kvm_b.nested=1 --append kvm.no_such=1
@@ -77,6 +78,17 @@ static void has_parameter(const char *tag, const char *name, char want)
 			 (*value == 'N' && want == '0')),
 		"%s has %s=%c", tag, name, want))
 		diag("  it is %s", value);
+}
+
+static void refuses_to_leave(void)
+{
+	int fd = open("/dev/kvm-b", O_RDWR | O_CLOEXEC);
+
+	tool_says(tool("disable"), 3, "kvm-b is in use",
+		  "disable is refused while something has a device open");
+	ok(mod_loaded("kvm-a") && !strcmp(default_tag(), "b"),
+	   "a, which was unloaded by then, is back, and b still the default");
+	close(fd);
 }
 
 /* As after a reboot, where only files are left. */
@@ -148,6 +160,7 @@ int main(int argc, char **argv)
 	ok_errno(work_stop(w), "it stops");
 
 	tool_says(tool("use", "b"), 0, "new VMs go to b", "use b again");
+	refuses_to_leave();
 	tool_says(tool("remove", "b"), 2, "b is not installed",
 		  "dkms knows nothing of it");
 	tool_says(tool("unload", "b"), 0, "it was the default", "then b unloads");
