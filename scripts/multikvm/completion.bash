@@ -16,7 +16,7 @@ _multikvm() {
 	done
 	case ${words[*]} in
 	'') COMPREPLY=($(compgen -W "--json $(multikvm --help | sed -n 's/^  \([a-z]\+\) .*/\1/p')" -- "$word")) ;;
-	load | unload | use | ps | run | remove)
+	load | unload | use | ps | run | remove | status)
 		COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null)" -- "$word"))
 		;;
 	'run '*) COMPREPLY=($(compgen -W -- -- "$word")) ;;

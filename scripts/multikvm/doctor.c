@@ -210,6 +210,39 @@ static void check_waiting(json_object *problems)
 	json_object_put(all);
 }
 
+/* Is `version`, "major.minor", of vac enough for a module that wants `wanted`? */
+static bool is_enough(const char *version, const char *wanted)
+{
+	unsigned int has[2], wants[2];
+
+	return sscanf(version, "%u.%u", &has[0], &has[1]) != 2 ||
+	       sscanf(wanted, "%u.%u", &wants[0], &wants[1]) != 2 ||
+	       (has[0] == wants[0] && has[1] >= wants[1]);
+}
+
+/* Instances that cannot be loaded as long as an older vac, or one of another major, is. */
+static void check_interface(json_object *problems)
+{
+	json_object *tags = modules_installed();
+	char *version = host_read("/sys/kernel/vac/version"), *wanted, name[40];
+	size_t i;
+
+	for (i = 0; version && i < json_object_array_length(tags); i++) {
+		snprintf(name, sizeof(name), "kvm-%s", item(tags, i));
+		wanted = module_field(name, "vac_interface");
+		if (wanted && !is_enough(version, wanted))
+			found(problems,
+			      "when there are no VMs: sudo multikvm disable, then use "
+			      "what "
+			      "was the default; or a reboot",
+			      "%s wants vac %s, and the one that is loaded is %s", name,
+			      wanted, version);
+		free(wanted);
+	}
+	json_object_put(tags);
+	free(version);
+}
+
 static void check_device(json_object *problems)
 {
 	char *path = host_path("/dev/kvm");
@@ -258,8 +291,8 @@ static void check_signatures(json_object *problems)
 }
 
 static void (* const checks[])(json_object *) = {
-	check_kernels, check_modules, check_default, check_boot,       check_stock,
-	check_waiting, check_device,  check_options, check_signatures,
+	check_interface, check_kernels, check_modules, check_default, check_boot,
+	check_stock,	 check_waiting, check_device,  check_options, check_signatures,
 };
 
 enum status do_doctor(int argc, char **argv)

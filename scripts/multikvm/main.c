@@ -10,7 +10,8 @@
 static const struct command commands[] = {
 	{ "list", do_list, "[--names]", "instances: loaded, installed, the default" },
 	{ "ps", do_ps, "[TAG]", "VMs and where each of them runs (root)" },
-	{ "status", do_status, "", "vac, the default, what was refused" },
+	{ "status", do_status, "[TAG]",
+	  "vac, the default, what was refused; or all of one instance" },
 	{ "use", do_use, "TAG", "new VMs go to this instance" },
 	{ "rollback", do_rollback, "", "new VMs go where they went before the last use" },
 	{ "load", do_load, "TAG", "load an installed instance" },

@@ -109,27 +109,34 @@ enum status report_rows(const char *name, const struct column *columns, json_obj
 	return fflush(stdout) ? SYSTEM : DONE;
 }
 
-static void print_member(const char *key, json_object *value)
+static void print_member(int width, const char *key, json_object *value)
 {
 	size_t i, n;
 
 	if (!json_object_is_type(value, json_type_array)) {
-		printf("%-10s %s\n", key, cell(value));
+		printf("%-*s %s\n", width, key, cell(value));
 		return;
 	}
 	n = json_object_array_length(value);
 	if (!n)
-		printf("%-10s -\n", key);
+		printf("%-*s -\n", width, key);
 	for (i = 0; i < n; i++)
-		printf("%-10s %s\n", i ? "" : key,
+		printf("%-*s %s\n", width, i ? "" : key,
 		       cell(json_object_array_get_idx(value, i)));
 }
 
 enum status report_object(const char *name, json_object *object)
 {
+	int width = 0;
+
 	if (as_json)
 		return print_json(name, object);
-	json_object_object_foreach(object, key, value) print_member(key, value);
+	json_object_object_foreach(object, each, unused)
+	{
+		(void)unused;
+		width = strlen(each) > (size_t)width ? (int)strlen(each) : width;
+	}
+	json_object_object_foreach(object, key, value) print_member(width, key, value);
 	json_object_put(object);
 	return fflush(stdout) ? SYSTEM : DONE;
 }

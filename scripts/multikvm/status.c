@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * status.c - the host as a whole.
+ * status.c - the host as a whole, and one instance.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,16 +40,76 @@ static json_object *tags_of_loaded(void)
 	return tags;
 }
 
+/* The kernels for which an instance is installed. */
+static json_object *kernels_of(const char *tag)
+{
+	json_object *all = host_names("/lib/modules"), *kernels = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++) {
+		json_object *kernel = json_object_array_get_idx(all, i);
+
+		if (module_installed_for(tag, json_object_get_string(kernel)))
+			json_object_array_add(kernels, json_object_get(kernel));
+	}
+	json_object_put(all);
+	return kernels;
+}
+
+/* What the loaded module was made from, or where none is loaded the installed one. */
+static char *origin(const char *tag, const char *key)
+{
+	char name[40];
+
+	if (vac_has(tag))
+		return host_read("/sys/kernel/vac/instances/%s/%s", tag, key);
+	snprintf(name, sizeof(name), "kvm_%s", tag);
+	return module_field(name, strcmp(key, "interface") ? key : "vac_interface");
+}
+
+static enum status of_one(const char *tag)
+{
+	static const char * const keys[] = { "snapshot", "snapshot_digest",
+					     "rules_digest", "patches", "interface" };
+	json_object *one, *kernels, *waiting;
+	bool waits = false;
+	size_t i;
+
+	if (check_tag(tag))
+		return USAGE;
+	kernels = kernels_of(tag);
+	if (!vac_has(tag) && !json_object_array_length(kernels)) {
+		json_object_put(kernels);
+		return fail(NOT_FOUND, "there is no kvm-%s here\nnext: multikvm list",
+			    tag);
+	}
+	one = vac_has(tag) ? vac_instance(tag) : json_object_new_object();
+	json_object_object_add(one, "tag", json_object_new_string(tag));
+	json_object_object_add(one, "loaded", json_object_new_boolean(vac_has(tag)));
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		add(one, keys[i], origin(tag, keys[i]));
+	waiting = modules_waiting();
+	for (i = 0; i < json_object_array_length(waiting); i++)
+		waits |= !strcmp(
+			json_object_get_string(json_object_array_get_idx(waiting, i)),
+			tag);
+	json_object_put(waiting);
+	json_object_object_add(one, "waiting", json_object_new_boolean(waits));
+	json_object_object_add(one, "kernels", kernels);
+	return report_object("instance", one);
+}
+
 enum status do_status(int argc, char **argv)
 {
-	json_object *all = json_object_new_object();
-	char *now = vac_default(), *last;
+	json_object *all;
+	char *now, *last;
 
-	if (argc != 1) {
-		json_object_put(all);
-		free(now);
+	if (argc > 2)
 		return usage(argv[0]);
-	}
+	if (argc == 2)
+		return of_one(argv[1]);
+	all = json_object_new_object();
+	now = vac_default();
 	add(all, "vac", host_read("/sys/kernel/vac/version"));
 	add(all, "vendor", host_read("/sys/kernel/vac/vendor"));
 	last = history_previous(NULL);
@@ -60,6 +121,7 @@ enum status do_status(int argc, char **argv)
 	json_object_object_add(all, "waiting", modules_waiting());
 	add_each(all, "closed", " \n", host_read("/sys/kernel/vac/closed"));
 	add(all, "users", host_read("/sys/kernel/vac/users"));
+	json_object_object_add(all, "holders", host_names("/sys/module/vac/holders"));
 	add(all, "chooser", host_read("/sys/kernel/vac/chooser"));
 	add_each(all, "refused", "\n", host_read("/sys/kernel/vac/refused"));
 	json_object_object_add(

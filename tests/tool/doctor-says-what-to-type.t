@@ -34,7 +34,7 @@ def modules(folder):
     """vac, kvm-b and kvm-c as files that libkmod can read, with one of its indexes."""
     for name in ("vac", "kvm_b", "kvm_c"):
         source = f'''__asm__(".section .modinfo,\\"a\\"\\n.asciz \\"name={name}\\"\\n"
-            ".asciz \\"parmtype=nested:int\\"\\n");'''
+            ".asciz \\"parmtype=nested:int\\"\\n.asciz \\"vac_interface=1.1\\"\\n");'''
         path = folder / MODULES / f"updates/dkms/{name.replace('_', '-')}.ko"
         path.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["gcc", "-c", "-x", "c", "-o", path, "-"], input=source, text=True,
@@ -63,7 +63,7 @@ class Host(Folder):
         self.put("proc/keys", "1e6 I------ 1 perm 1f030000 0 0 asymmetri fleet: 1: X509.rsa")
         self.put("var/lib/multi-kvm/default", "b")
         self.put("etc/modprobe.d/multi-kvm.conf", "blacklist kvm")
-        self.put("sys/kernel/vac/version", "1.0")
+        self.put("sys/kernel/vac/version", "1.2")
         self.put("sys/kernel/vac/default", "b")
         self.instance("b")
         self.put(f"{MODULES}/modules.dep", "updates/dkms/vac.ko:\n"
@@ -122,6 +122,14 @@ class Host(Folder):
         path = self.path(f"{MODULES}/updates/dkms/kvm-b.ko")
         path.write_bytes(path.read_bytes() + LOADED_ID + BUILD_ID)
 
+    def older_vac(self):
+        self.path(f"{MODULES}/updates/dkms/kvm-c.ko").unlink()
+        self.put("sys/kernel/vac/version", "1.0")
+
+    def another_major(self):
+        self.older_vac()
+        self.put("sys/kernel/vac/version", "2.1")
+
     def device_mode(self):
         self.put("dev/kvm", "")
         self.path("dev/kvm").chmod(0o600)
@@ -160,6 +168,7 @@ class Host(Folder):
 UNSIGNED = "{} is not signed, and this kernel loads signed modules only"
 SIGN = "sign it: dkms does, with mok_signing_key= in /etc/dkms/framework.conf; " \
        "sudo multikvm package does, with --key and --cert"
+LEAVE = "when there are no VMs: sudo multikvm disable, then use what was the default; or a reboot"
 # What is wrong (a name of Host's), and what doctor says of it: the problem, and what to type.
 FOUND = (
     (None, ()),
@@ -188,6 +197,8 @@ FOUND = (
     (Host.newer_vac, ("another vac is installed than the one that is loaded",
                       "nothing now: the next boot loads it")),
     (Host.same_build, ()),
+    (Host.older_vac, ("kvm-b wants vac 1.1, and the one that is loaded is 1.0", LEAVE)),
+    (Host.another_major, ("kvm-b wants vac 1.1, and the one that is loaded is 2.1", LEAVE)),
     (Host.device_mode,
      (f"/dev/kvm has the mode 600 and the group {os.getegid()}, not 0660 and kvm",
       "sudo udevadm trigger --name-match=kvm")),

@@ -56,7 +56,8 @@ class Folder:
     def instance(self, tag, **files):
         """A loaded one, as vac has it in sysfs."""
         for name, text in ({"number": 1, "closed": 0, "vms": 0, "vcpus": 0, "references": 0,
-                            "snapshot": "6.1.192-3", "patches": "none", "unmitigated": "none"}
+                            "snapshot": "6.1.192-3", "patches": "none", "unmitigated": "none",
+                            "snapshot_digest": "12ab", "rules_digest": "34cd", "interface": "1.0"}
                            | files).items():
             self.put(f"sys/kernel/vac/instances/{tag}/{name}", text)
 

@@ -40,6 +40,8 @@ class Host(Folder):
         for number, pid in ((2, 71), (10, 72), (9, 73)):
             for name, text in {"instance": "b", "pid": pid, "vcpus": 2, "since": 1001}.items():
                 self.put(f"{vac}vms/{number}/{name}", text)
+        for tag in "ab":
+            self.path(f"sys/module/vac/holders/kvm_{tag}").mkdir(parents=True)
         self.put("proc/stat", "cpu 1 2\nbtime 1000\nprocesses 5")
         self.put("proc/71/comm", "qemu-system-x86")
         self.put("proc/71/stat", "71 (qemu) x) S " + " ".join(["0"] * 18) + " 100 0 0")
@@ -68,21 +70,40 @@ b   yes    -       -        3     6 6.1.170-3 none
 c   -      -       -        -     - -         -
 """
 STATUS = """\
-vac        1.0
-vendor     amd
-previous   -
-default    a
-loaded     a
-           b
-installed  b
-           c
-waiting    -
-closed     old
-users      3
-chooser    none
-refused    1700000000 2 kvm_x unmitigated
-stock      -
-next_boot  the stock KVM, as long as none is chosen by multikvm use
+vac       1.0
+vendor    amd
+previous  -
+default   a
+loaded    a
+          b
+installed b
+          c
+waiting   -
+closed    old
+users     3
+holders   kvm_a
+          kvm_b
+chooser   none
+refused   1700000000 2 kvm_x unmitigated
+stock     -
+next_boot the stock KVM, as long as none is chosen by multikvm use
+"""
+STATUS_OF_B = f"""\
+tag             b
+loaded          yes
+default         -
+closed          -
+vms             3
+vcpus           6
+references      3
+snapshot        6.1.170-3
+patches         none
+unmitigated     none
+snapshot_digest 12ab
+rules_digest    34cd
+interface       1.0
+waiting         -
+kernels         {os.uname().release}
 """
 # What is typed, the exit status, and the whole error.
 REFUSED = (
@@ -92,7 +113,9 @@ REFUSED = (
     (["ps", "a", "b"], 1, "usage: multikvm ps [TAG]\n  next: multikvm --help"),
     (["ps", "A"], 1, "'A' is no tag: a letter, then up to 23 of a-z 0-9 _"),
     (["ps", "c"], 2, "c is not loaded\n  next: multikvm list"),
-    (["status", "x"], 1, "usage: multikvm status \n  next: multikvm --help"),
+    (["status", "x"], 2, "there is no kvm-x here\n  next: multikvm list"),
+    (["status", "X"], 1, "'X' is no tag: a letter, then up to 23 of a-z 0-9 _"),
+    (["status", "a", "b"], 1, "usage: multikvm status [TAG]\n  next: multikvm --help"),
     (["use"], 1, "usage: multikvm use TAG\n  next: multikvm --help"),
     (["use", "a", "b"], 1, "usage: multikvm use TAG\n  next: multikvm --help"),
     (["use", "../a"], 1, "'../a' is no tag: a letter, then up to 23 of a-z 0-9 _"),
@@ -144,6 +167,11 @@ def reports(tap, host):
     tap.same(host.run("list"), (0, LIST, ""), "list: loaded and installed, the stock KVM not")
     tap.same(host.run("list", "--names")[1], "a\nb\nc\n", "list --names: for completion")
     tap.same(host.run("status"), (0, STATUS, ""), "status")
+    tap.same(host.run("status", "b"), (0, STATUS_OF_B, ""), "status TAG, of one that is loaded")
+    tap.same(host.json("status", "c")["instance"] | {"kernels": None},
+             {"tag": "c", "loaded": False, "snapshot": None, "snapshot_digest": None,
+              "rules_digest": None, "patches": None, "interface": None, "waiting": False,
+              "kernels": None}, "and of one that is only installed, whose module cannot be read")
     vms = host.json("ps")["vms"]
     tap.same([(vm["vm"], vm["pid"], vm["command"], vm["user"], vm["cgroup"]) for vm in vms],
              [(2, 71, "qemu-system-x86", "4242424", "/machine.slice/one.scope"),
