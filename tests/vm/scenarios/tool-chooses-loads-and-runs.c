@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define KVM_GROUP 36
@@ -127,8 +128,9 @@ static void runs_commands(const char *self)
 
 int main(int argc, char **argv)
 {
-	char pid[40];
+	struct utsname self;
 	struct work *w;
+	char pid[40];
 
 	if (argc == 2)
 		return in_command(argv[1]);
@@ -147,6 +149,10 @@ int main(int argc, char **argv)
 	has_parameter("b", "nested", '1');
 	ok(!strcmp(default_tag(), "b"), "b is the default");
 
+	uname(&self);
+	tool_says(tool("status", "b"), 0, self.release,
+		  "status b has the kernel that it is installed for");
+	ok(strstr(tool_said, "rules_digest") != NULL, "and digests");
 	need(work_start(&w, "/dev/kvm", payload_find("compute"), 1, 0, -1),
 	     "a VM starts");
 	ok_is(instance_number("b", "vms"), 1, "on b");
