@@ -31,6 +31,10 @@ ok() { # CLAIM COMMAND...
 	tail -n 15 "$folder"/said.* | sed 's/^/#   /'
 }
 
+if [ "${BOCHS-}" = package ] || [ ! -e build/bochs/bochs ]; then
+	echo "1..0 # SKIP Debian's Bochs is used, which saves no machine"
+	exit
+fi
 KVER=${KVER:-$(scripts/sources kver newest)}
 gcc -static -std=gnu11 -O2 -Wall -Wextra -Werror -o "$folder/selftest" tests/vm/selftest.c
 
@@ -42,16 +46,21 @@ machine() { # NAME MEMORY ARGUMENT
 }
 booted() { grep -q '^# booted and saved' "$folder/said.$1"; }
 verdict() { grep -q "^# verdict: $2 " "$folder/said.$1"; }
-# Folders of states, also of one that is being made.
-states() { # MEMORY
-	find build/vm -path 'build/vm/state-*/memory.ram' -size "$1M" -printf '%h\n' |
-		sed 's|/state$||'
+# The folder of that state, and of one that is being made.
+state() { # MEMORY
+	grep -l "^memory: guest=$1," build/vm/state-*/config 2>/dev/null | sed 's|/config$||'
+}
+being_made() { # MEMORY
+	grep -l "^memory: guest=$1," build/vm/state-*.new/bochsrc 2>/dev/null | sed 's|/bochsrc$||'
 }
 tidy() {
 	# shellcheck disable=SC2046	# words
 	kill $(jobs -pr) 2>/dev/null || true
 	for memory in $FIRST $SECOND $THIRD; do
-		states "$memory" | xargs -r -I {} rm -rf {} {}.lock
+		{
+			state "$memory"
+			being_made "$memory" | sed 's/\.new$//'
+		} | xargs -r -I {} rm -rf {} {}.new {}.lock
 	done
 }
 tidy	# after one that was killed
@@ -66,7 +75,8 @@ machine second $FIRST status
 ok "the second goes on from there" eval '! booted second'
 ok "with its own" verdict second fail
 
-truncate -s 1M "$(states $FIRST)/memory.ram"
+damaged=$(state $FIRST)
+[ -z "$damaged" ] || truncate -s 1M "$damaged/memory.ram"
 machine damaged $FIRST pass
 ok "what was damaged is made anew" booted damaged
 ok "and works" verdict damaged pass
@@ -79,16 +89,16 @@ ok "of two at once of another kind one boots" \
 	test "$(cat "$folder"/said.third "$folder"/said.fourth | grep -c '^# booted and saved')" = 1
 ok "and both run" eval 'verdict third pass && verdict fourth pass'
 
-# Killed while it boots, when its memory is a file: its emulator dies with it.
-machine killed $THIRD pass 2>/dev/null &
+# Killed while it boots: its emulator dies with it.
+setsid tests/vm/machine --machine intel --kernel "$KVER" --scenario saved-killed --memory $THIRD \
+	--program "$folder/selftest" --arg pass --keep "$folder/killed" >"$folder/said.killed" 2>&1 &
 killed=$!
-while [ -z "$(states $THIRD)" ] && kill -0 "$killed"; do
+while rest=$(being_made $THIRD) && [ -z "$rest" ] && kill -0 "$killed" 2>/dev/null; do
 	sleep 0.1
 done
-rest=$(states $THIRD)
-pkill -9 -P "$killed"
+kill -9 "$killed"
 wait "$killed" 2>/dev/null || true
-ok "one that is killed leaves no state" test "${rest%.new}" != "$rest" -a ! -e "${rest%.new}"
+ok "one that is killed while it boots leaves no state" test -n "$rest" -a ! -e "${rest%.new}"
 machine after $THIRD pass
 ok "the next one boots" booted after
 ok "runs" verdict after pass

@@ -137,7 +137,8 @@ def make(out, kind, values, files):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             fresh.unlink(missing_ok=True)
-            raise System(f"dpkg-deb does not make {place.name}\n  {done.stdout.strip()}")
+            raise System(f"dpkg-deb does not make {place.name}\n  " +
+                         done.stdout.strip().replace("\n", "\n  "))
         os.rename(fresh, place)
     return place
 
@@ -207,7 +208,8 @@ def sign(content, kdir, key, cert):
                               text=True)
         content = module.read_bytes()
         if done.returncode or not content.endswith(SIGNED):
-            raise System(f"sign-file does not sign with {key}\n  {done.stdout.strip()[-200:]}")
+            raise System(f"sign-file does not sign with {key}\n  " +
+                         done.stdout.strip()[-200:].replace("\n", "\n  "))
     return content
 
 

@@ -37,13 +37,13 @@ char *scripts_program(const char *name)
 }
 
 /*
- * What a program of SCRIPTS said as errors, "NAME: MESSAGE" and indented lines, as one of ours. The last
- * message says what could not be done, those before it why.
+ * What a program of SCRIPTS said as errors, "NAME: MESSAGE" and indented lines, as one of ours. Its last
+ * message says what could not be done; what others said, before it or quoted by it, is details.
  */
-static enum status fail_as_said(enum status status, char *said)
+static enum status fail_as_said(enum status status, const char *program, char *said)
 {
-	const char *message = "a program of " SCRIPTS " failed",
-		   *end = said + strlen(said);
+	const char *name = strrchr(program, '/') + 1, *message = NULL;
+	const char *end = said + strlen(said);
 	char *details = NULL, *line;
 	size_t size;
 	FILE *out = open_memstream(&details, &size);
@@ -51,14 +51,17 @@ static enum status fail_as_said(enum status status, char *said)
 	for (line = said; (line = strchr(line, '\n')); line++)
 		*line = '\0';
 	for (line = said; line < end; line += strlen(line) + 1)
-		if (*line && *line != ' ')
+		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
 			message = line;
 	for (line = said; out && line < end; line += strlen(line) + 1)
 		if (*line && line != message)
 			fprintf(out, "\n%s", line + strspn(line, " "));
 	if (out)
 		fclose(out);
-	fail(status, "%s%s", message, details ? details : "");
+	if (message)
+		fail(status, "%s%s", message, details ? details : "");
+	else
+		fail(status, "%s failed%s", program, details ? details : "");
 	free(details);
 	return status;
 }
@@ -93,14 +96,12 @@ static char *take_file(char *path)
 static char *ask_all(enum status *status, struct process *how, const char * const argv[])
 {
 	char *output = new_file(), *errors = as_json ? new_file() : NULL, *text, *said;
-	int result;
+	int result = -EIO;
 
 	how->output = output;
 	how->errors = errors;
 	if (output && (errors || !as_json))
 		result = process_run(how, argv);
-	else
-		result = -errno;
 	text = take_file(output);
 	said = take_file(errors);
 	*status = !result ? DONE : result > DONE && result <= SYSTEM ? result : SYSTEM;
@@ -109,19 +110,20 @@ static char *ask_all(enum status *status, struct process *how, const char * cons
 			       "what builds packages is not installed (%s)\n"
 			       "next: sudo apt-get install multi-kvm-build",
 			       argv[0]);
-	else if (result < 0)
-		fail(SYSTEM, "cannot run %s: %s", argv[0], strerror(-result));
-	else if (result && as_json && !process_stopped())
-		fail_as_said(*status, said ? said : strdupa(""));
-	else if (said)
-		fputs(said, stderr); /* what was left out */
+	else if (!process_stopped() && (result == -EIO || !text))
+		*status = fail(SYSTEM, "cannot write to /tmp\nnext: df /tmp");
+	else if (!process_stopped() && result < 0)
+		*status = fail(SYSTEM, "cannot run %s: %s", argv[0], strerror(-result));
+	else if (!process_stopped() && result && as_json)
+		fail_as_said(*status, argv[0], said ? said : strdupa(""));
+	else if (said && *said)
+		fprintf(stderr, "%s\n", said); /* what was left out */
 	free(said);
-	if (*status || !text) {
-		free(text);
-		*status = *status ? *status : SYSTEM;
-		return NULL;
-	}
-	return text;
+	if (!*status && text)
+		return text;
+	free(text);
+	*status = *status ? *status : SYSTEM;
+	return NULL;
 }
 
 /* The last line of that, for whoever called sudo. Relative paths are from the folder above SCRIPTS. */
@@ -328,12 +330,16 @@ static enum status package_as_json(char **argv)
 enum status do_package(int argc, char **argv)
 {
 	char *program = scripts_program("package");
+	bool help = false;
+	int i;
 
 	if (!program)
 		return fail(NOT_FOUND, "what makes packages is not installed\n"
 				       "next: sudo apt-get install multi-kvm-build");
 	argv[0] = program;
-	if (as_json && !(argc > 1 && !strcmp(argv[1], "--help")))
+	for (i = 1; i < argc; i++)
+		help |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+	if (as_json && !help)
 		return package_as_json(argv);
 	process_release();
 	execv(program, argv);

@@ -29,7 +29,7 @@ static void found(json_object *problems, const char *next, const char *fmt, ...)
 		text = NULL;
 	va_end(ap);
 	json_object_object_add(one, "problem", host_text(text));
-	json_object_object_add(one, "next", json_object_new_string(next));
+	json_object_object_add(one, "next", host_text(next));
 	json_object_array_add(problems, one);
 	free(text);
 }
@@ -210,17 +210,7 @@ static void check_waiting(json_object *problems)
 	json_object_put(all);
 }
 
-/* Is `version`, "major.minor", of vac enough for a module that wants `wanted`? */
-static bool is_enough(const char *version, const char *wanted)
-{
-	unsigned int has[2], wants[2];
-
-	return sscanf(version, "%u.%u", &has[0], &has[1]) != 2 ||
-	       sscanf(wanted, "%u.%u", &wants[0], &wants[1]) != 2 ||
-	       (has[0] == wants[0] && has[1] >= wants[1]);
-}
-
-/* Instances that cannot be loaded as long as an older vac, or one of another major, is. */
+/* Instances that the loaded vac refuses: it has another major version (vac/README.md, "interface"). */
 static void check_interface(json_object *problems)
 {
 	json_object *tags = modules_installed();
@@ -228,9 +218,11 @@ static void check_interface(json_object *problems)
 	size_t i;
 
 	for (i = 0; version && i < json_object_array_length(tags); i++) {
+		if (vac_has(item(tags, i)))
+			continue;
 		snprintf(name, sizeof(name), "kvm-%s", item(tags, i));
 		wanted = module_field(name, "vac_interface");
-		if (wanted && !is_enough(version, wanted))
+		if (wanted && atoi(wanted) != atoi(version))
 			found(problems,
 			      "when there are no VMs: sudo multikvm disable, then use "
 			      "what "

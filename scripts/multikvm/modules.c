@@ -405,8 +405,17 @@ static enum status not_loaded(const char *tag, int err, const char *said)
 		free(next);
 		return status;
 	}
-	if (err == -ENOKEY || err == -EKEYREJECTED || err == -EPERM || err == -EPROTO ||
-	    err == -EOPNOTSUPP || err == -EBUSY)
+	if (err == -ENOKEY || err == -EKEYREJECTED)
+		return fail(
+			REFUSED,
+			"cannot load kvm-%s: the kernel rejects the signature of %s%s\n"
+			"next: compare modinfo -F sig_key %s with mokutil "
+			"--list-enrolled: a key of that name is enrolled, but perhaps "
+			"not "
+			"this one",
+			tag, vac_loaded() ? name : "vac", said,
+			vac_loaded() ? name : "vac");
+	if (err == -EPERM || err == -EPROTO || err == -EOPNOTSUPP || err == -EBUSY)
 		return fail(REFUSED, "cannot load kvm-%s: it is refused (%s)%s", tag,
 			    strerror(-err), said);
 	return fail(SYSTEM, "cannot load kvm-%s: %s%s", tag, strerror(-err), said);

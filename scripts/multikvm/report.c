@@ -35,15 +35,15 @@ static void fail_as_json(enum status status, char *text)
 
 	line = strsep(&text, "\n");
 	json_object_object_add(error, "status", json_object_new_int(status));
-	json_object_object_add(error, "message", json_object_new_string(line));
+	json_object_object_add(error, "message", host_text(line));
 	while ((line = strsep(&text, "\n"))) {
 		if (!strncmp(line, "next: ", 6))
 			next = line + 6;
 		else
-			json_object_array_add(details, json_object_new_string(line));
+			json_object_array_add(details, host_text(line));
 	}
 	json_object_object_add(error, "details", details);
-	json_object_object_add(error, "next", next ? json_object_new_string(next) : NULL);
+	json_object_object_add(error, "next", host_text(next));
 	print_json("error", error);
 }
 

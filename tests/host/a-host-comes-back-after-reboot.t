@@ -51,7 +51,7 @@ def two_at_once(op):
 
 def fix_comes(op):
     """For a tag with a VM: the fix is for the next boot, or after an unload."""
-    op.does("a later package of a is installed while a VM runs on it", 
+    op.does("a later package of a is installed while a VM runs on it",
             "apt-get -qy install kvm-a-modules-$(uname -r)", "Setting up kvm-a-modules")
     op.ok("status says that it waits", (op.json("status") or {}).get("waiting") == ["a"], *op.last)
     op.refuses("and doctor what to type", "multikvm doctor", 3, "sudo multikvm unload a")

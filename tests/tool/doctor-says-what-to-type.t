@@ -6,8 +6,8 @@ type, and finds nothing on a host where nothing is; load and status know of two 
 The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
 
 fails when: a check is taken out of checks[] (its rows), is_other() compares nothing (the newer
-module), signature_problem() does not look at /proc/keys (the enrolled key), and check_signatures()
-looks at the instance alone (vac's row).
+module), signature_problem() does not look at /proc/keys (the enrolled key) or complains of what is
+loaded, and check_signatures() looks at the instance alone (vac's row).
 """
 
 import os
@@ -123,11 +123,9 @@ class Host(Folder):
         path.write_bytes(path.read_bytes() + LOADED_ID + BUILD_ID)
 
     def older_vac(self):
-        self.path(f"{MODULES}/updates/dkms/kvm-c.ko").unlink()
         self.put("sys/kernel/vac/version", "1.0")
 
     def another_major(self):
-        self.older_vac()
         self.put("sys/kernel/vac/version", "2.1")
 
     def device_mode(self):
@@ -137,28 +135,41 @@ class Host(Folder):
     def option(self):
         self.put("etc/modprobe.d/site.conf", "options kvm no_such=1\noptions kvm_amd nested=0")
 
-    def not_signed(self):
+    def signed(self, vac, own):
+        """Not what is loaded: that the kernel accepted."""
         self.put(WANTED, "Y")
-        sign(self.folder, "vac", b"fleet")
+        self.newer()
+        self.newer_vac()
+        for name, signer in (("vac", vac), ("kvm-b", own)):
+            if signer:
+                sign(self.folder, name, signer)
+
+    def not_signed(self):
+        self.signed(b"fleet", None)
+
+    def vac_not_signed(self):
+        self.signed(None, b"fleet")
 
     def locked_down(self):
+        self.signed(None, b"fleet")
+        self.put(WANTED, "N")
         self.put("sys/kernel/security/lockdown", "none [integrity] confidentiality")
-        sign(self.folder, "kvm-b", b"fleet")
 
     def not_enrolled(self):
-        self.put(WANTED, "Y")
-        sign(self.folder, "vac", b"fleet")
-        sign(self.folder, "kvm-b", b"other fleet")
+        self.signed(b"fleet", b"other fleet")
 
     def key_of_dkms(self):
-        self.put(WANTED, "Y")
-        sign(self.folder, "vac", b"fleet")
-        sign(self.folder, "kvm-b", b"DKMS module signing key")
+        self.signed(b"fleet", b"DKMS module signing key")
 
     def enrolled(self):
+        self.signed(b"fleet", b"fleet")
+
+    def keys_hidden(self):
+        self.signed(b"fleet", b"other fleet")
+        self.path("proc/keys").unlink()
+
+    def loaded_is_accepted(self):
         self.put(WANTED, "Y")
-        sign(self.folder, "vac", b"fleet")
-        sign(self.folder, "kvm-b", b"fleet")
 
     def not_wanted(self):
         self.put(WANTED, "N")
@@ -169,9 +180,13 @@ UNSIGNED = "{} is not signed, and this kernel loads signed modules only"
 SIGN = "sign it: dkms does, with mok_signing_key= in /etc/dkms/framework.conf; " \
        "sudo multikvm package does, with --key and --cert"
 LEAVE = "when there are no VMs: sudo multikvm disable, then use what was the default; or a reboot"
-# What is wrong (a name of Host's), and what doctor says of it: the problem, and what to type.
+OTHER_B = ("another kvm-b is installed than the one that is loaded",
+           "sudo multikvm unload b, when it has no VM; then load it")
+OTHER_VAC = ("another vac is installed than the one that is loaded",
+             "nothing now: the next boot loads it")
+# What is wrong (a name of Host's), and what doctor says of it: each problem, and what to type.
 FOUND = (
-    (None, ()),
+    (None,),
     (Host.other_kernel,
      ("kernel 6.1.0-99-amd64 has no kvm-b, the default, and its headers are not installed",
       "sudo apt-get install linux-headers-6.1.0-99-amd64")),
@@ -192,46 +207,48 @@ FOUND = (
     (Host.stock, ("the stock KVM is loaded (kvm_amd; users: 2)", "sudo fuser -v /dev/kvm")),
     (Host.stock_held, ("the stock KVM is loaded (kvm; users: 0, module kvmgt)",
                        "sudo multikvm use b")),
-    (Host.newer, ("another kvm-b is installed than the one that is loaded",
-                  "sudo multikvm unload b, when it has no VM; then load it")),
-    (Host.newer_vac, ("another vac is installed than the one that is loaded",
-                      "nothing now: the next boot loads it")),
-    (Host.same_build, ()),
-    (Host.older_vac, ("kvm-b wants vac 1.1, and the one that is loaded is 1.0", LEAVE)),
-    (Host.another_major, ("kvm-b wants vac 1.1, and the one that is loaded is 2.1", LEAVE)),
+    (Host.newer, OTHER_B),
+    (Host.newer_vac, OTHER_VAC),
+    (Host.same_build,),
+    (Host.older_vac,),
+    (Host.another_major, ("kvm-c wants vac 1.1, and the one that is loaded is 2.1", LEAVE)),
     (Host.device_mode,
      (f"/dev/kvm has the mode 600 and the group {os.getegid()}, not 0660 and kvm",
       "sudo udevadm trigger --name-match=kvm")),
     (Host.option, ("the site's option kvm.no_such=1 is without effect: kvm-b has no such parameter",
                    "grep -r '^options kvm' /etc/modprobe.d /proc/cmdline")),
-    (Host.not_signed, (UNSIGNED.format("kvm-b"), SIGN)),
-    (Host.locked_down, (UNSIGNED.format("vac"), SIGN)),
-    (Host.not_enrolled,
-     ('kvm-b is signed by "other fleet", a key that is not enrolled',
-      'sudo mokutil --import CERT, the certificate of "other fleet" in DER form, then reboot')),
-    (Host.key_of_dkms,
-     ('kvm-b is signed by "DKMS module signing key", a key that is not enrolled',
+    (Host.not_signed, OTHER_VAC, OTHER_B, (UNSIGNED.format("kvm-b"), SIGN)),
+    (Host.vac_not_signed, OTHER_VAC, OTHER_B, (UNSIGNED.format("vac"), SIGN)),
+    (Host.locked_down, OTHER_VAC, OTHER_B, (UNSIGNED.format("vac"), SIGN)),
+    (Host.not_enrolled, OTHER_VAC, OTHER_B,
+     ('kvm-b is signed by "other fleet", and the kernel has no key of that name',
+      "sudo mokutil --import CERT, the certificate that it was signed with, in DER form, "
+      "then reboot")),
+    (Host.key_of_dkms, OTHER_VAC, OTHER_B,
+     ('kvm-b is signed by "DKMS module signing key", and the kernel has no key of that name',
       "sudo mokutil --import /var/lib/dkms/mok.pub, then reboot")),
-    (Host.enrolled, ()),
-    (Host.not_wanted, ()),
+    (Host.enrolled, OTHER_VAC, OTHER_B),
+    (Host.keys_hidden, OTHER_VAC, OTHER_B),
+    (Host.loaded_is_accepted,),
+    (Host.not_wanted,),
 )
+WAITING = {Host.newer: ["b"], Host.newer_vac: ["vac"], Host.same_build: []}
 
 
 def main():
     tap = Tests()
-    for wrong, said in FOUND:
+    for wrong, *said in FOUND:
         name = wrong.__name__.replace("_", " ") if wrong else "a host as it should be"
         with tempfile.TemporaryDirectory() as folder:
             host = Host(folder)
             if wrong:
                 wrong(host)
-            text = f"{said[0]}\n  next: {said[1]}\n" if said else "nothing is wrong\n"
-            tap.same(host.run("doctor"), (3 if said else 0, text, ""), name)
+            text = "".join(f"{problem}\n  next: {next_}\n" for problem, next_ in said)
+            tap.same(host.run("doctor"), (3 if said else 0, text or "nothing is wrong\n", ""), name)
             tap.same([(one["problem"], one["next"]) for one in host.json("doctor")["problems"]],
-                     [said] if said else [], "  and the same as JSON")
-            waiting = {Host.newer: ["b"], Host.newer_vac: ["vac"]}.get(wrong, [])
-            if waiting or wrong == Host.same_build:
-                tap.same(host.json("status")["status"]["waiting"], waiting,
+                     said, "  and the same as JSON")
+            if wrong in WAITING:
+                tap.same(host.json("status")["status"]["waiting"], WAITING[wrong],
                          "  of which status knows")
     tap.done()
 

@@ -85,8 +85,9 @@ int main(void)
 	}
 	need(mod_insert("kvm", ""), "a signed module loads, the stock kvm");
 	need(mod_insert(stock_module(), ""), "and the vendor's");
-	is_refused("vac is signed by \"fleet key\", a key that is not enrolled",
-		   "next: sudo mokutil --import CERT, the certificate of \"fleet key\"");
+	is_refused(
+		"vac is signed by \"fleet key\", and the kernel has no key of that name",
+		"next: sudo mokutil --import CERT, ");
 	need(take_signature(installed("vac")), "vac loses its signature");
 	is_refused("vac is not signed, and this kernel loads signed modules only",
 		   "next: sign it: dkms does");
