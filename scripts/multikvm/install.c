@@ -314,17 +314,7 @@ static enum status put_in_place(struct install *install)
 			result = place_remove_old(&work->package);
 	if (!result && install->host_files)
 		result = place_files(install, files);
-	if (!result && process_stopped())
-		result = -EINTR;
-	if (!result) {
-		status = transaction_commit();
-	} else {
-		status = result == -EINTR ? SYSTEM
-					  : transaction_failed("cannot install", result);
-		install->broken = transaction_undo();
-		if (!install->broken && result != -EINTR)
-			fprintf(stderr, "  everything is as it was before\n");
-	}
+	status = transaction_end("cannot install", result, &install->broken);
 out:
 	json_object_put(paths);
 	json_object_put(kernels);

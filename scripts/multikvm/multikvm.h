@@ -125,13 +125,14 @@ int process_run(const struct process *how, const char * const argv[]);
  */
 enum status transaction_begin(json_object *paths, json_object *kernels);
 int transaction_step(const char * const argv[]); /* as process_run(), at the host's root */
-enum status transaction_commit(void);
-enum status transaction_undo(void);
+/*
+ * `result` is the first of a step that failed, or 0. Keeps the change, or undoes it if that is not 0 or
+ * somebody wants this to stop; *broken: that did not work either. The error begins with `what`.
+ */
+enum status transaction_end(const char *what, int result, bool *broken);
 /* After one that was killed: undoes what it had begun; removes what it left in STATE. */
 enum status transaction_recover(void);
 void transaction_remove_rests(void);
-/* What the last step said, and how it ended, as an error that begins with `what`. */
-enum status transaction_failed(const char *what, int result);
 
 #define STEP(...) transaction_step((const char * const[]){ __VA_ARGS__, NULL })
 

@@ -64,6 +64,7 @@ static enum status take_away(const char *name, bool *last)
 	json_object *paths = json_object_new_array(), *kernels = json_object_new_array();
 	json_object *files = host_files();
 	enum status status;
+	bool broken;
 	int result;
 	size_t i;
 
@@ -84,15 +85,7 @@ static enum status take_away(const char *name, bool *last)
 		result = place_remove_all(VAC_PACKAGE);
 	if (!result && *last)
 		result = remove_files(files);
-	if (!result && process_stopped())
-		result = -EINTR;
-	if (!result) {
-		status = transaction_commit();
-	} else {
-		status = result == -EINTR ? SYSTEM
-					  : transaction_failed("cannot remove", result);
-		transaction_undo();
-	}
+	status = transaction_end("cannot remove", result, &broken);
 out:
 	json_object_put(paths);
 	json_object_put(kernels);

@@ -148,7 +148,8 @@ static void add_path(json_object *paths, const char *path)
 	add(paths, path);
 }
 
-enum status transaction_failed(const char *what, int result)
+/* What the last step said, and how it ended, as an error that begins with `what`. */
+static enum status failed(const char *what, int result)
 {
 	char *said = host_read(STEPS), *last = said ? strrchr(said, '\n') : NULL;
 	enum status status;
@@ -199,8 +200,7 @@ enum status transaction_begin(json_object *paths, json_object *kernels)
 		result = STEP("sync", "-f", relative(STATE));
 	if (result) {
 		STEP("rm", "-rf", relative(FRESH), relative(UNDO));
-		transaction_failed(
-			"cannot keep what is there now, so nothing was changed", result);
+		failed("cannot keep what is there now, so nothing was changed", result);
 	}
 	json_object_put(all);
 	json_object_put(there);
@@ -225,11 +225,11 @@ static int forget(void)
 	return result;
 }
 
-enum status transaction_commit(void)
+static enum status commit(void)
 {
 	int result = forget();
 
-	return result ? transaction_failed("cannot end the change", result) : DONE;
+	return result ? failed("cannot end the change", result) : DONE;
 }
 
 /* A module of a kernel that was removed meanwhile. */
@@ -290,18 +290,34 @@ static int put_all_back(void)
 	return result;
 }
 
-enum status transaction_undo(void)
+static enum status undo(void)
 {
 	int result = put_all_back();
 
 	if (!result)
 		result = forget();
 	if (result)
-		return transaction_failed(
-			"the host could not be put back as it was; " UNDO
-			" has what is missing",
-			result);
+		return failed("the host could not be put back as it was; " UNDO
+			      " has what is missing",
+			      result);
 	return DONE;
+}
+
+enum status transaction_end(const char *what, int result, bool *broken)
+{
+	enum status status = SYSTEM;
+
+	*broken = false;
+	if (!result && process_stopped())
+		result = -EINTR;
+	if (!result)
+		return commit();
+	if (result != -EINTR)
+		status = failed(what, result);
+	*broken = undo();
+	if (!*broken && result != -EINTR)
+		fprintf(stderr, "  everything is as it was before\n");
+	return status;
 }
 
 enum status transaction_recover(void)
@@ -309,7 +325,7 @@ enum status transaction_recover(void)
 	if (!host_has(UNDO "/paths"))
 		return DONE;
 	say("undoing a change that was interrupted");
-	return transaction_undo();
+	return undo();
 }
 
 void transaction_remove_rests(void)

@@ -24,7 +24,7 @@ STOCK = {"kvm", "kvm_amd"}
 SERIAL = "/var/log/libvirt/qemu/one.serial"
 JAIL = """mkdir -p /srv/jail
 systemd-run --quiet --unit jailed -p StandardOutput=file:/run/jailed jailed /srv/jail 1234 1234
-timeout 60 sh -c 'tail -n +1 -F /run/jailed 2>&1 | grep -m 1 VM'"""
+timeout 200 sh -c 'tail -n +1 -F /run/jailed 2>&1 | grep -m 1 VM'"""
 PURGE = r"""apt-get -y purge $(dpkg-query -W -f '${Package}\n' |
 	grep -E '^(multi-kvm|kvm-.*-modules)')"""
 LEFT = """! find /etc /var/lib /var/log /usr /lib/modules -name '*multi-kvm*' -o \

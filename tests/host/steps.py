@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from machine import HERE, Host, Stuck, Tap, root
+from machine import HERE, RUN_SECONDS, Host, Stuck, Tap, root
 from kernel import ROOT, Failure, ask_sources
 
 LIBVIRT = "/var/lib/libvirt/boot"
@@ -110,7 +110,7 @@ class Operator(Tap):
         super().__init__()
         self.host, self.last = host, []
 
-    def run(self, command, limit=200):
+    def run(self, command, limit=RUN_SECONDS):
         """The output; self.status is the status."""
         self.say(command.splitlines()[0])
         self.status, output = self.host.run(command, limit)
@@ -145,14 +145,14 @@ class Operator(Tap):
 
     def beats(self, claim, name):
         """The guest of a domain is alive in this boot."""
-        self.run(f"timeout 150 sh -c 'tail -n +1 -F /var/log/libvirt/qemu/{name}.serial 2>&1 |"
+        self.run(f"timeout 400 sh -c 'tail -n +1 -F /var/log/libvirt/qemu/{name}.serial 2>&1 |"
                  " grep -a -m 2 \"guest: beat\"'")
         self.ok(claim, not self.status, *self.last,
                 self.host.run("dmesg | tail -n 15")[1] if self.status else "")
 
     def goes_on(self, claim, name):
         """The guest of a domain writes one more line."""
-        self.does(claim, f"timeout 60 tail -n 0 -F /var/log/libvirt/qemu/{name}.serial |"
+        self.does(claim, f"timeout 200 tail -n 0 -F /var/log/libvirt/qemu/{name}.serial |"
                          " grep -a -m 1 'guest: beat'")
 
     def vms(self):
