@@ -11,5 +11,6 @@ static void says(int n)
 	       "wrong length %d\n", n);
 	printk(KERN_ERR KBUILD_MODNAME ": " "%s: %d\n",
 	       __func__, n);
+	printk(KERN_NOTICE KBUILD_MODNAME ": " "as a patch may add\n");
 	pr_err("kvm: has its prefix from pr_fmt()\n");
 }
