@@ -43,16 +43,20 @@ def _stamp(identity):
     return house.BUILD / "cache" / "snapshot" / (digest.of_bytes(identity) + ".json")
 
 
+def _folder(out, release):
+    return Path(out) if out else house.BUILD / "snapshot" / release
+
+
 def take(name, out=None):
     """Make (or find) the snapshot of the source that name means; return its folder."""
     manifest = Manifest()
     origin = source.find(name)
-    maker = digest.of_bytes(Path(halves.__file__).read_bytes())
+    maker = digest.of_bytes(Path(halves.__file__).read_bytes(), Path(__file__).read_bytes())
     stamp = origin.identity and \
         _stamp(f"{manifest.digest} {maker} {origin.identity} {out or ''}")
     if stamp and stamp.is_file():
         made = json.loads(stamp.read_text())
-        folder = Path(made["folder"])
+        folder = _folder(out, made["release"])
         if (folder / DIGEST).is_file() and \
                 (folder / DIGEST).read_text().strip() == made["digest"]:
             return folder
@@ -72,7 +76,7 @@ def take(name, out=None):
     release = origin.release
     if release is None:
         release = version + (origin.suffix or f"-tree{sum_[:8]}")
-    folder = Path(out) if out else house.BUILD / "snapshot" / release
+    folder = _folder(out, release)
     held = (folder / DIGEST).read_text().strip() if (folder / DIGEST).is_file() else None
     if held != sum_ or (folder / RELEASE).read_text().strip() != release or \
             not (folder / KNOWN).is_file() or (folder / KNOWN).read_bytes() != known:
@@ -82,5 +86,5 @@ def take(name, out=None):
                                       DIGEST: f"{sum_}\n".encode()})
     if stamp:
         stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(json.dumps({"folder": str(folder.resolve()), "digest": sum_}))
+        stamp.write_text(json.dumps({"release": release, "digest": sum_}))
     return folder
