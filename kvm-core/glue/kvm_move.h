@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * kvm_move.h - what a mover of VMs asks of an instance; the kernel and user space include it.
  *
  * Most of a VM's state can be read by ioctls of KVM and set in another instance. The rest is what
  * its VMM has set and no ioctl of KVM gives back. The instance keeps that as a record of ioctls,
- * each with its payload, that make a new VM the same. kvm-core/user-state and kvm-x86/user-state
+ * each with its payload, that make a new VM the same. kvm-core/vmm-state and kvm-x86/vmm-state
  * say of each ioctl and capability which of the two it is, or why a VM that used it is not moved.
  *
  * The ioctls are for the process that owns the VM, as KVM's own are, and need no privilege: they
@@ -13,6 +13,7 @@
 #ifndef KVM_MOVE_H
 #define KVM_MOVE_H
 
+#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/kvm.h>
 #include <linux/types.h>
@@ -22,12 +23,12 @@
 
 /**
  * struct kvm_move_record - where the record of a VM goes.
- * @version: in: KVM_MOVE_VERSION of the caller; another than the instance's is refused (EPROTO),
- *	and the instance's is here then.
+ * @version: in: KVM_MOVE_VERSION of the caller. Another than the instance's is refused (EPROTO);
+ *	then the instance's is here.
  * @flags: 0.
  * @buffer: address of the buffer for the items.
- * @size: in: its size in bytes; out: the size of the record. If that is more than there was, nothing
- *	was written and the call fails (E2BIG).
+ * @size: in: its size in bytes; out: the size of the record. If that is more than there was,
+ *	nothing was written and the call fails (E2BIG).
  */
 struct kvm_move_record {
 	__u32 version;
@@ -41,14 +42,14 @@ struct kvm_move_record {
 
 enum kvm_move_kind {
 	KVM_MOVE_ARGUMENT,	/* the ioctl takes a value: @argument */
-	KVM_MOVE_PAYLOAD,	/* it takes the address of the payload, which may be empty: 0 then */
+	KVM_MOVE_PAYLOAD,	/* it takes the address of the payload */
 	KVM_MOVE_REFUSED,	/* what the VMM used and cannot be moved; the payload is its name */
 };
 
 /**
- * struct kvm_move_item - one ioctl that makes a new VM as this one is. Items follow one another, each
- * at a multiple of 8 bytes from the start of the buffer, in the order in which they are to be done:
- * those of the VM first.
+ * struct kvm_move_item - one ioctl that makes a new VM as this one is. Items follow one another,
+ * each at a multiple of 8 bytes from the start of the buffer, in the order in which they are to be
+ * done: those of the VM first.
  * @request: the ioctl's number.
  * @vcpu: the vCPU's id, or KVM_MOVE_VM.
  * @kind: enum kvm_move_kind.
@@ -56,8 +57,8 @@ enum kvm_move_kind {
  *	are such in KVM_X86_SET_MSR_FILTER only.
  * @argument: for KVM_MOVE_ARGUMENT.
  *
- * File descriptors in payloads (KVM_IRQFD, KVM_IOEVENTFD) are the calling process's; -1: it has closed
- * that eventfd. KVM_IRQFD has no KVM_IRQFD_FLAG_DEASSIGN.
+ * File descriptors in payloads (KVM_IRQFD, KVM_IOEVENTFD) are the calling process's; -1: it has
+ * closed that eventfd. KVM_IRQFD has no KVM_IRQFD_FLAG_DEASSIGN.
  */
 struct kvm_move_item {
 	__u32 request;
@@ -71,10 +72,10 @@ struct kvm_move_item {
 #define KVM_MOVE_RECORD		_IOWR(KVMIO, 0xf0, struct kvm_move_record)
 
 /* What of a vCPU is half done, so that what the ioctls of KVM read of it is not all. */
-#define KVM_MOVE_IO		(1U << 0)	/* an exit whose result KVM_RUN has yet to take */
-#define KVM_MOVE_REQUEST	(1U << 1)	/* a request that KVM serves when it enters the guest */
-#define KVM_MOVE_L2		(1U << 2)	/* it is in a guest of the guest */
-#define KVM_MOVE_DEBUG		(1U << 3)	/* KVM_SET_GUEST_DEBUG is on */
+#define KVM_MOVE_IO		_BITUL(0)	/* an exit whose result KVM_RUN has yet to take */
+#define KVM_MOVE_REQUEST	_BITUL(1)	/* a request served when it enters the guest */
+#define KVM_MOVE_L2		_BITUL(2)	/* it is in a guest of the guest */
+#define KVM_MOVE_DEBUG		_BITUL(3)	/* KVM_SET_GUEST_DEBUG is on */
 
 /**
  * struct kvm_move_vcpu - what KVM_MOVE_VCPU says.

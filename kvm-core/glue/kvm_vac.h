@@ -8,6 +8,7 @@
 #include <linux/export.h>
 #include <linux/static_call.h>
 #include <linux/tracepoint.h>
+#include <record.h>
 #include <vac.h>
 
 /* Set before any vendor code runs, cleared after the last of it. */

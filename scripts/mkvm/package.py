@@ -29,7 +29,7 @@ def _expand(template, values):
     return text.encode()
 
 
-def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed, known):
+def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed, known, state):
     """(version, {path: content}) of the package, without its provenance."""
     module = f"kvm-{tag}"
     files = {name: content for name, content in rewritten.items()
@@ -38,6 +38,7 @@ def make(rewritten, glue, tag, snapshot, rules_digest, patches, renamed, known):
     files["glue/names.h"] = names.header(tag, renamed)
     files["glue/instance.h"] = names.instance(snapshot, rules_digest, patches)
     files["glue/known"] = known
+    files["glue/vmm_state.h"] = state
     own = " ".join(sorted(name[:-1] + "o" for name in glue
                           if name.startswith("glue/") and name.endswith((".c", ".S"))
                           and not name.endswith("-offsets.c")))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import (audit, cocci, digest, edit, gate, halves, house, origin, package, pins, private,
-               survival, tree, units)
+               survival, tree, units, vmm_state)
 from . import tag as tags
 from .failure import Refused
 from .manifest import Manifest
@@ -39,14 +39,15 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
         survive(patches, snapshot, rules, plan, result, store, workers)
     used = plan.used
     glue = package.glue_files(interface)
+    state = vmm_state.header(result)
     rules_digest = digest.of_bytes(*(f"{one.name} {one.digest}" for one in used),
-                                   digest.of_tree(glue))
+                                   digest.of_tree(glue), state)
     renamed, kept = private.choose(result, store)
     tags.check_private(tag, renamed)
     if gated:
         gate.check(result, {*renamed, *kept}, audit.house_lists())
     version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed,
-                                 halves.of_package(snapshot.known, files, result))
+                                 halves.of_package(snapshot.known, files, result), state)
     if patches:
         made[origin.LIST] = origin.listed(patches, files, made)
     made["rewrite.diff"] = difference(snapshot.files, result)
