@@ -313,6 +313,7 @@ static bool put_route(const struct kvm_kernel_irq_routing_entry *from,
 	}
 }
 
+/* KVM puts each entry before the others of its GSI: the last one here is to be the first again. */
 static void put_routing(struct kvm *kvm, struct kvm_record_out *out)
 {
 	struct kvm_kernel_irq_routing_entry *from;
@@ -331,7 +332,7 @@ static void put_routing(struct kvm *kvm, struct kvm_record_out *out)
 				    struct_size(to, entries, count)) : NULL;
 	for (gsi = 0; to && gsi < table->nr_rt_entries; gsi++)
 		hlist_for_each_entry(from, &table->map[gsi], link)
-			refused |= !put_route(from, &to->entries[to->nr++]);
+			refused |= !put_route(from, &to->entries[count - ++to->nr]);
 	srcu_read_unlock(&kvm->irq_srcu, idx);
 	if (refused)
 		kvm_record_refused(out, KVM_SET_GSI_ROUTING, "a route to Hyper-V's SynIC or Xen");
