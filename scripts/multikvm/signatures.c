@@ -7,8 +7,8 @@
  * one it means. So the module and the kernel's keys are looked at.
  *
  * That compares names, no more: a signature has its issuer's name and number, /proc/keys a key's own name
- * and the hash of it (x509_key_preparse()). A key that a CA has certified has two names, so what is loaded
- * is never complained about.
+ * and the hash of it (x509_key_preparse()). A key that a CA has certified has two names, so the signer of
+ * what is loaded is never complained about.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -54,7 +54,7 @@ bool signature_problem(const char *module, char **problem, char **next)
 	int sizes[2] = { -1, -1 };
 
 	*problem = *next = NULL;
-	if (!are_wanted() || is_loaded(module))
+	if (!are_wanted())
 		return false;
 	there = module_field(module, "name");
 	signer = module_field(module, "signer");
@@ -68,7 +68,7 @@ bool signature_problem(const char *module, char **problem, char **next)
 			next, "sign it: dkms does, with mok_signing_key= in "
 			      "/etc/dkms/framework.conf; sudo multikvm package does, "
 			      "with --key and --cert");
-	} else if (there && keys && !strstr(keys, signer)) {
+	} else if (there && keys && !strstr(keys, signer) && !is_loaded(module)) {
 		sizes[0] = asprintf(
 			problem,
 			"%s is signed by \"%s\", and the kernel has no key of "

@@ -6,8 +6,8 @@ type, and finds nothing on a host where nothing is; load and status know of two 
 The tool is built with sanitizers and sees a folder instead of the host: MULTIKVM_ROOT.
 
 fails when: a check is taken out of checks[] (its rows), is_other() compares nothing (the newer
-module), signature_problem() does not look at /proc/keys (the enrolled key) or complains of what is
-loaded, and check_signatures() looks at the instance alone (vac's row).
+module), signature_problem() does not look at /proc/keys (the enrolled key), asks is_loaded() first
+or not at all, and check_signatures() looks at the instance alone (vac's row).
 """
 
 import os
@@ -169,6 +169,12 @@ class Host(Folder):
         self.path("proc/keys").unlink()
 
     def loaded_is_accepted(self):
+        """A key that a CA certified has another name in /proc/keys."""
+        self.put(WANTED, "Y")
+        for name in ("vac", "kvm-b"):
+            sign(self.folder, name, b"CA")
+
+    def loaded_lost_its_signature(self):
         self.put(WANTED, "Y")
 
     def not_wanted(self):
@@ -230,6 +236,8 @@ FOUND = (
     (Host.enrolled, OTHER_VAC, OTHER_B),
     (Host.keys_hidden, OTHER_VAC, OTHER_B),
     (Host.loaded_is_accepted,),
+    (Host.loaded_lost_its_signature, (UNSIGNED.format("vac"), SIGN),
+     (UNSIGNED.format("kvm-b"), SIGN)),
     (Host.not_wanted,),
 )
 WAITING = {Host.newer: ["b"], Host.newer_vac: ["vac"], Host.same_build: []}

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import time
 
+import firmware
+
 EMULATOR = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
 # reboot=t with -no-reboot: every reset, also that of panic=-1, ends the emulator at once.
@@ -43,9 +45,11 @@ class Machine:
 
     def __init__(self, boot, directory):
         """boot: kernel (an uncompressed vmlinux, or a bzImage), initrd, append, cpus, memory (MiB),
-        deterministic (instructions are the clock), console and report (files to write)."""
+        deterministic (instructions are the clock), console and report (files to write), secure_boot
+        (UEFI firmware with these certificates, or None; the kernel has to be a bzImage)."""
         self.boot, self.directory, self.process = boot, directory, None
         self.monitor = os.path.join(directory, "monitor")
+        self.variables = os.path.join(directory, "variables")
         self.started = None
 
     def command(self):
@@ -67,9 +71,13 @@ class Machine:
                    "-kernel", boot.kernel, "-initrd", boot.initrd, "-append", append]
         if boot.deterministic:
             command += ["-icount", "shift=0,sleep=off"]
+        if boot.secure_boot is not None:
+            command += firmware.drives(self.variables)
         return command
 
     def start(self):
+        if self.boot.secure_boot is not None:
+            firmware.write_variables(self.variables, self.boot.secure_boot)
         self.started = time.monotonic()
         with open(os.path.join(self.directory, "emulator.log"), "wb") as log:
             # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
@@ -115,5 +123,6 @@ class Machine:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        if os.path.exists(self.monitor):
-            os.unlink(self.monitor)
+        for path in (self.monitor, self.variables):
+            if os.path.exists(path):
+                os.unlink(path)

@@ -83,8 +83,8 @@ class Report:
                 self.damage.append(f"damaged frame: {line!r}")
                 continue
             if match[1] == b"B 0 " and self.booted < self.kernels:
-                if self.booted:     # the kernel before was stopped in the middle
-                    self.sequence, self.damage = 0, []
+                # The kernel before was stopped in the middle; UEFI firmware writes on each port.
+                self.sequence, self.damage = 0, []
                 self.booted += 1
             if match[2] != b"C":
                 if int(match[3]) != self.sequence:

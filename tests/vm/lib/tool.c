@@ -3,11 +3,16 @@
 #include "tool.h"
 #include "tap.h"
 
+#include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define MARKER "~Module signature appended~\n"
 
 char tool_said[4096];
 
@@ -54,4 +59,24 @@ void tool_says(int status, int want, const char *words, const char *claim)
 {
 	if (!ok(status == want && strstr(tool_said, words), "%s", claim))
 		diag("  status %d, want %d; it said: %s", status, want, tool_said);
+}
+
+int tool_take_signature(const char *name)
+{
+	char path[200];
+	struct utsname self;
+	FILE *file;
+	long size;
+	int err;
+
+	uname(&self);
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/dkms/%s.ko", self.release,
+		 name);
+	file = fopen(path, "r+");
+	if (!file)
+		return -errno;
+	fseek(file, 0, SEEK_END);
+	size = ftell(file);
+	err = ftruncate(fileno(file), size - (long)strlen(MARKER));
+	return fclose(file) || err ? -EIO : 0;
 }

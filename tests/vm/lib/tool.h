@@ -18,4 +18,10 @@ int tool_as(uid_t user, gid_t group, const char * const argv[]);
 /* A result: the status was that, and the words were said. */
 void tool_says(int status, int want, const char *words, const char *claim);
 
+/*
+ * The installed module of that name: its signature is no longer found, and the rest is as it was.
+ * 0 or -errno.
+ */
+int tool_take_signature(const char *name);
+
 #endif
