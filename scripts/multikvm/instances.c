@@ -61,7 +61,7 @@ enum status do_list(int argc, char **argv)
 		puts(json_object_get_string(json_object_object_get(
 			json_object_array_get_idx(all, i), "tag")));
 	json_object_put(all);
-	return DONE;
+	return report_end();
 }
 
 /* vac makes a tag the default again that was the last one written, and the first of all. */

@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
 		help(stdout);
-		return DONE;
+		return report_end();
 	}
 	command = find(argv[1]);
 	if (!command)
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[2], "--help") && command->run != do_package) {
 		printf("usage: multikvm %s %s\n  %s\n%s", command->name, command->usage,
 		       command->help, exit_statuses);
-		return DONE;
+		return report_end();
 	}
 	process_begin();
 	status = command->run(argc - 1, argv + 1);

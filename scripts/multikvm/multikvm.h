@@ -49,6 +49,8 @@ void say(const char *fmt, ...) FMT(1);
 /* Takes what was done as an object: {"done": object}, or {name: object}; nothing without --json. */
 enum status report_done(json_object *object);
 enum status report(const char *name, json_object *object);
+/* SYSTEM if something that was printed could not be written, which was reported. */
+enum status report_end(void);
 
 /*
  * host.c: files of the host. With FOR_TESTS, MULTIKVM_ROOT in the environment is put before each

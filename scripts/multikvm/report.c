@@ -14,6 +14,26 @@
 
 bool as_json;
 
+/* The first error in writing to stdout. It is said once, but not where a reader has gone. */
+static int lost;
+
+static void flush(void)
+{
+	errno = 0;
+	if ((!fflush(stdout) && !ferror(stdout)) || lost)
+		return;
+	lost = errno ? errno : EIO;
+	if (lost != EPIPE)
+		fprintf(stderr, "multikvm: cannot write what it prints: %s\n",
+			strerror(lost));
+}
+
+enum status report_end(void)
+{
+	flush();
+	return lost ? SYSTEM : DONE;
+}
+
 /* Takes the value. A reader that has gone is no success. */
 static enum status print_json(const char *name, json_object *value)
 {
@@ -25,7 +45,7 @@ static enum status print_json(const char *name, json_object *value)
 		       document, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 					 JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(document);
-	return fflush(stdout) ? SYSTEM : DONE;
+	return report_end();
 }
 
 static void fail_as_json(enum status status, char *text)
@@ -106,7 +126,7 @@ enum status report_rows(const char *name, const struct column *columns, json_obj
 	scols_print_table(table);
 	scols_unref_table(table);
 	json_object_put(rows);
-	return fflush(stdout) ? SYSTEM : DONE;
+	return report_end();
 }
 
 static void print_member(int width, const char *key, json_object *value)
@@ -138,7 +158,7 @@ enum status report_object(const char *name, json_object *object)
 	}
 	json_object_object_foreach(object, key, value) print_member(width, key, value);
 	json_object_put(object);
-	return fflush(stdout) ? SYSTEM : DONE;
+	return report_end();
 }
 
 void say(const char *fmt, ...)
@@ -151,7 +171,11 @@ void say(const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	putchar('\n');
-	fflush(stdout);
+	flush();
+	if (lost == EPIPE) { /* it was for a reader, and the change goes on */
+		clearerr(stdout);
+		lost = 0;
+	}
 }
 
 enum status report_done(json_object *object)
@@ -164,5 +188,5 @@ enum status report(const char *name, json_object *object)
 	if (as_json)
 		return print_json(name, object);
 	json_object_put(object);
-	return fflush(stdout) ? SYSTEM : DONE;
+	return report_end();
 }

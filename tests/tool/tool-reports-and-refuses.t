@@ -8,7 +8,8 @@ The tool is built with sanitizers and sees a folder instead of the host: MULTIKV
 fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
 refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
 printed as it is, a process that has only got the pid is shown, an instance has a member that the
-schema lacks, and when make_package() does not ask whether rewrite is --ready.
+schema lacks, make_package() does not ask whether rewrite is --ready, report_end() is DONE, flush()
+says nothing, or says it also when a reader has gone, and when say() keeps that in mind.
 """
 
 import json
@@ -245,6 +246,29 @@ def choices(tap, host):
     tap.same(len(host.history()), 100, "the history does not grow without end")
 
 
+FULL = "multikvm: cannot write what it prints: No space left on device\n"
+
+
+def output_is_lost(tap, host):
+    def run(out, *words):
+        done = subprocess.run([build_tool(), *words], stdout=out, stderr=subprocess.PIPE, text=True,
+                              env=os.environ | {"MULTIKVM_ROOT": str(host.folder)})
+        return done.returncode, done.stderr
+
+    reader, gone = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "w", encoding="ascii") as full:
+        for words in (["list"], ["list", "--names"], ["status"], ["status", "--json"], ["--help"],
+                      ["use", "--help"], ["use", "b"]):
+            tap.same(run(full, *words), (4, FULL), f"{' '.join(words)} > /dev/full says so once")
+        tap.same(host.default(), "b", "use has done it nevertheless")
+        tap.same(run(full, "frob", "--json"), (1, FULL), "an error keeps its status")
+    for words, status in ((["list"], 4), (["use", "a"], 0)):
+        tap.same(run(gone, *words), (status, ""),
+                 f"{' '.join(words)}: nothing is said of a reader that has gone")
+    os.close(gone)
+
+
 def looks_first(tap, host):
     programs = host.path("programs")
     programs.mkdir()
@@ -265,7 +289,7 @@ def looks_first(tap, host):
 
 def main():
     tap = Tests()
-    for part in (reports, refusals, choices, looks_first):
+    for part in (reports, refusals, choices, output_is_lost, looks_first):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, Host(folder))
     tap.done()
