@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -279,19 +278,9 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* When `seconds` are over; on a debug kernel (tests/debug) everything takes six times as long. */
-static double after(int seconds)
-{
-	struct utsname host;
-
-	if (!uname(&host) && strstr(host.release, "-debug-"))
-		seconds *= 6;
-	return now() + seconds;
-}
-
 int work_advances(struct work *w, uint64_t rounds, int seconds)
 {
-	double until = after(seconds);
+	double until = now() + patience(seconds);
 	uint64_t from[VM_MAX_VCPUS];
 	int i;
 
@@ -347,7 +336,7 @@ int work_stop(struct work *w)
 
 int work_finish(struct work *w, int seconds)
 {
-	double until = after(seconds);
+	double until = now() + patience(seconds);
 	int i;
 
 	for (i = 0; i < w->vcpus; i++) {

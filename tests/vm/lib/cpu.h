@@ -26,6 +26,11 @@ bool cpu_intel(void);
  * one thread for all CPUs and is about five times slower.
  */
 int scaled(int n);
+/*
+ * How long to wait here for what a stock kernel does in that many seconds: on a debug kernel
+ * (tests/debug) everything takes six times as long.
+ */
+int patience(int seconds);
 /* Of this CPU's vendor: "kvm-intel" or "kvm-amd". */
 const char *stock_module(void);
 

@@ -74,7 +74,7 @@ long long instance_number_within(const char *tag, const char *file, long long wa
 	long long n = instance_number(tag, file);
 	int i;
 
-	for (i = 0; i < seconds * 100 && n != want; i++) {
+	for (i = 0; i < patience(seconds) * 100 && n != want; i++) {
 		usleep(10000);
 		n = instance_number(tag, file);
 	}

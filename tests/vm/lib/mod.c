@@ -53,7 +53,7 @@ int mod_remove_within(const char *file, int seconds)
 {
 	int i, r = mod_remove(file);
 
-	for (i = 0; i < seconds * 100 && (r == -EAGAIN || r == -EBUSY); i++) {
+	for (i = 0; i < patience(seconds) * 100 && (r == -EAGAIN || r == -EBUSY); i++) {
 		usleep(10000);
 		r = mod_remove(file);
 	}

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../guest/work.h"
+#include "../lib/cpu.h"
 #include "../lib/instances.h"
 #include "../lib/sysfs.h"
 #include "../lib/tap.h"
@@ -83,8 +84,9 @@ static void count(unsigned int *guest, unsigned int *with_ip, unsigned int *host
 
 static void samples_of(const char *tag)
 {
-	unsigned int guest = 0, with_ip = 0, host = 0, i;
+	unsigned int guest = 0, with_ip = 0, host = 0;
 	struct work *w;
+	int i;
 
 	if (!ok(!work_start(&w, device_of(tag), payload_find("compute"), 1, 0, CPU),
 		"a guest of %s runs", tag)) {
@@ -92,7 +94,7 @@ static void samples_of(const char *tag)
 		return;
 	}
 	/* Sampling goes on until there are enough samples, 30 s at most. */
-	for (i = 0; i < 300 && guest < SAMPLES; i++) {
+	for (i = 0; i < patience(300) && guest < SAMPLES; i++) {
 		usleep(100000);
 		count(&guest, &with_ip, &host);
 	}

@@ -108,7 +108,7 @@ static bool blocks(const struct one *one)
 
 static void all_block(void)
 {
-	time_t until = time(NULL) + 30;
+	time_t until = time(NULL) + patience(30);
 	int t, i, n;
 
 	do {
