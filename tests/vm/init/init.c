@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -298,16 +299,19 @@ static void log_leaks(int signals, struct stream *streams)
 {
 	static char leaks[32768];
 	int fd = open(KMEMLEAK, O_WRONLY | O_CLOEXEC);
-	int unused;
+	int status;
+	pid_t pid;
 
 	if (fd < 0)
 		return;
-	wait_for(-1, signals, streams, uptime_ms() + LEAK_MS, &unused);
-	for (int i = 0; i < 2; i++) {
-		if (write(fd, "scan", 4) < 0)
-			give_up("kmemleak does not scan: %s", strerror(errno));
-		heartbeat();
-	}
+	wait_for(-1, signals, streams, uptime_ms() + LEAK_MS, &status);
+	/* It takes minutes, so another process waits for it. */
+	pid = fork();
+	if (!pid)
+		_exit(write(fd, "scan", 4) < 0 || write(fd, "scan", 4) < 0 ? errno : 0);
+	if (pid < 0 || !wait_for(pid, signals, streams, LONG_MAX, &status) || status)
+		give_up("kmemleak does not scan: %s",
+			strerror(pid < 0 ? errno : WEXITSTATUS(status)));
 	close(fd);
 	read_file(KMEMLEAK, leaks, sizeof(leaks));
 	for (char *line = strtok(leaks, "\n"); line; line = strtok(NULL, "\n")) {
