@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # series: first
 #
-# A snapshot that takes an ioctl, a capability, a device attribute or a vCPU's request of which nobody
-# has said what becomes of it when a VM moves is refused, by file, line and name; so is one that takes
-# them in a function that no "switch" names. A line that is none is refused as well.
-# It failed when header() was not called, when _look() left out one of the four kinds or the functions
-# that no "switch" names, when "asked" switches were asked for lines, and when any word was a class.
+# A snapshot that takes an ioctl, a capability, a device attribute or a vCPU's request of which
+# nobody has said what becomes of it when a VM moves is refused, by file, line and name; so is one
+# that takes them in a function that no "switch" names. A line that is none is refused as well.
+# It failed when header() was not called, when _look() left out one of the four kinds or the
+# functions that no "switch" names, when "asked" switches were asked for lines, and when any word
+# was a class.
 
 import re
 import sys
