@@ -8,10 +8,10 @@
 /**
  * kvm_record_eventfds() - ioeventfds and irqfds as items.
  * @kvm: the VM.
- * @out: the record. Their numbers are -1 for now, and the addresses by which record.c finds the
- *	numbers are in the padding; it takes them out again.
+ * @out: the record. Each place for an eventfd's number is -1 for now and noted there. Ends early
+ *	when there are more than @out has room for.
  *
- * Process context, no locks.
+ * Process context, no locks. @out's bound is also that of the time with interrupts off.
  */
 void kvm_record_eventfds(struct kvm *kvm, struct kvm_record_out *out)
 {
@@ -23,39 +23,39 @@ void kvm_record_eventfds(struct kvm *kvm, struct kvm_record_out *out)
 	mutex_lock(&kvm->slots_lock);
 	list_for_each_entry(one, &kvm->ioeventfds, list) {
 		/* An MMIO ioeventfd without a length has a second entry, on a bus of its own. */
-		if (one->bus_idx != KVM_MMIO_BUS && one->bus_idx != KVM_PIO_BUS) {
-			if (one->bus_idx != KVM_FAST_MMIO_BUS)
-				kvm_record_refused(out, KVM_IOEVENTFD,
-						   "an ioeventfd of another kind");
+		if (one->bus_idx == KVM_FAST_MMIO_BUS)
 			continue;
+		if (one->bus_idx != KVM_MMIO_BUS && one->bus_idx != KVM_PIO_BUS) {
+			kvm_record_refused(out, KVM_IOEVENTFD, "an ioeventfd of another kind");
+			break;
 		}
 		to = kvm_record_put(out, KVM_IOEVENTFD, KVM_MOVE_VM, sizeof(*to));
-		if (!to)
-			continue;
-		to->addr = one->addr;
-		to->len = one->length;
-		to->fd = -1;
-		to->datamatch = one->wildcard ? 0 : one->datamatch;
-		to->flags = (one->wildcard ? 0 : KVM_IOEVENTFD_FLAG_DATAMATCH) |
-			    (one->bus_idx == KVM_PIO_BUS ? KVM_IOEVENTFD_FLAG_PIO : 0);
-		memcpy(to->pad, &one->eventfd, sizeof(one->eventfd));
+		if (to) {
+			to->addr = one->addr;
+			to->len = one->length;
+			to->datamatch = one->wildcard ? 0 : one->datamatch;
+			to->flags = (one->wildcard ? 0 : KVM_IOEVENTFD_FLAG_DATAMATCH) |
+				    (one->bus_idx == KVM_PIO_BUS ? KVM_IOEVENTFD_FLAG_PIO : 0);
+		}
+		kvm_record_eventfd(out, to ? &to->fd : NULL, one->eventfd);
+		if (out->more_eventfds)
+			break;
 	}
 	mutex_unlock(&kvm->slots_lock);
 
 	spin_lock_irq(&kvm->irqfds.lock);
 	list_for_each_entry(irqfd, &kvm->irqfds.items, list) {
+		if (out->more_eventfds)
+			break;
 		irq = kvm_record_put(out, KVM_IRQFD, KVM_MOVE_VM, sizeof(*irq));
-		if (!irq)
-			continue;
-		irq->fd = -1;
-		irq->gsi = irqfd->gsi;
-		memcpy(irq->pad, &irqfd->eventfd, sizeof(irqfd->eventfd));
+		if (irq)
+			irq->gsi = irqfd->gsi;
+		kvm_record_eventfd(out, irq ? &irq->fd : NULL, irqfd->eventfd);
 		if (!irqfd->resampler)
 			continue;
-		irq->flags = KVM_IRQFD_FLAG_RESAMPLE;
-		irq->resamplefd = -1;
-		memcpy(irq->pad + sizeof(irqfd->eventfd), &irqfd->resamplefd,
-		       sizeof(irqfd->resamplefd));
+		if (irq)
+			irq->flags = KVM_IRQFD_FLAG_RESAMPLE;
+		kvm_record_eventfd(out, irq ? &irq->resamplefd : NULL, irqfd->resamplefd);
 	}
 	spin_unlock_irq(&kvm->irqfds.lock);
 }

@@ -78,16 +78,26 @@ struct kvm_move_item {
 #define KVM_MOVE_DEBUG		_BITUL(3)	/* KVM_SET_GUEST_DEBUG is on */
 
 /**
- * struct kvm_move_vcpu - what KVM_MOVE_VCPU says.
+ * struct kvm_move_vcpu - what KVM knows of a vCPU and none of its ioctls tells.
  * @version: as in struct kvm_move_record.
  * @busy: bits as above; 0: it can be moved as it is.
+ * @steal: how much of its thread's delay the guest was told of, in ns. The thread stays the same,
+ *	so a vCPU that began at 0 would tell it once more.
+ * @ticks: of a periodic local APIC timer that have yet to be injected.
+ * @unhalted: another vCPU has kicked it out of a halt that it may be about to enter.
  */
 struct kvm_move_vcpu {
 	__u32 version;
 	__u32 busy;
+	__u64 steal;
+	__u32 ticks;
+	__u32 unhalted;
 };
 
 /* On a vCPU's file, which must not be in KVM_RUN: the call waits for that. */
 #define KVM_MOVE_VCPU		_IOWR(KVMIO, 0xf1, struct kvm_move_vcpu)
+
+/* On the new vCPU's, as KVM_MOVE_VCPU gave it; after KVM_SET_LAPIC, before KVM_RUN. */
+#define KVM_MOVE_SET_VCPU	_IOWR(KVMIO, 0xf2, struct kvm_move_vcpu)
 
 #endif /* KVM_MOVE_H */

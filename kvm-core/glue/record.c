@@ -11,12 +11,16 @@
  *
  * A payload is read twice, by this file and by KVM. A process that changes it in between, or that
  * makes two calls at once, gets a record that differs from the state. It does that to its own VM
- * alone, since a new VM checks every call as the old one did.
+ * alone, since a new VM checks every call as the old one did. A capability that must not be missed
+ * is one that was refused or whose argument changed.
  */
+#include <linux/bsearch.h>
 #include <linux/eventfd.h>
 #include <linux/fdtable.h>
 #include <linux/kvm_host.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/uaccess.h>
 #include <kvm/iodev.h>
 #include <virt/kvm/coalesced_mmio.h>
@@ -25,6 +29,7 @@
 
 #define RECORD_MAX	(16UL << 20)	/* bytes; all slots and routes take less than 3 MiB */
 #define KEPT_MAX	4096		/* calls; a VMM makes some dozens */
+#define EVENTFDS_MAX	8192		/* as many as 4096 irqfds that resample have */
 
 /* What becomes of a call: the classes of vmm-state by which something is done. */
 enum what_class { NOTHING, LAST, EACH, REFUSED };
@@ -157,6 +162,22 @@ static void keep(struct kvm *kvm, struct kvm_recorded *new, enum what_class clas
 	mutex_unlock(&record->lock);
 }
 
+/*
+ * What KVM read was another capability, or may have been: it is not known what the VM has. The
+ * other calls are switches of their own, whatever KVM read.
+ */
+static void doubt(struct kvm_recorded *one, unsigned long arg)
+{
+	struct kvm_enable_cap cap;
+
+	if (!copy_from_user(&cap, (void __user *)arg, sizeof(cap)) &&
+	    !memcmp(&cap, one->payload, sizeof(cap)))
+		return;
+	one->name = "KVM_ENABLE_CAP, with an argument that changed meanwhile";
+	one->item.kind = KVM_MOVE_REFUSED;
+	one->item.size = 0;
+}
+
 /* Makes the call and keeps it if it succeeded. */
 static long recorded(struct kvm *kvm, u32 vcpu, struct what what, struct file *filp,
 		     unsigned int ioctl, unsigned long arg,
@@ -173,10 +194,13 @@ static long recorded(struct kvm *kvm, u32 vcpu, struct what what, struct file *f
 	if (ioctl == KVM_ENABLE_CAP)
 		what = of_cap(one);
 	r = call(filp, ioctl, arg);
-	if (r < 0)
+	if (r < 0) {
 		kfree(one);
-	else
-		keep(kvm, one, what.class);
+		return r;
+	}
+	if (ioctl == KVM_ENABLE_CAP)
+		doubt(one, arg);
+	keep(kvm, one, what.class);
 	return r;
 }
 
@@ -328,7 +352,9 @@ static void put_routing(struct kvm *kvm, struct kvm_record_out *out)
 	for (gsi = 0; table && gsi < table->nr_rt_entries; gsi++)
 		hlist_for_each_entry(from, &table->map[gsi], link)
 			count++;
-	to = count ? kvm_record_put(out, KVM_SET_GSI_ROUTING, KVM_MOVE_VM,
+	/* An empty table is none of KVM's defaults either. */
+	to = table && kvm_arch_can_set_irq_routing(kvm) ?
+		     kvm_record_put(out, KVM_SET_GSI_ROUTING, KVM_MOVE_VM,
 				    struct_size(to, entries, count)) : NULL;
 	for (gsi = 0; to && gsi < table->nr_rt_entries; gsi++)
 		hlist_for_each_entry(from, &table->map[gsi], link)
@@ -338,42 +364,45 @@ static void put_routing(struct kvm *kvm, struct kvm_record_out *out)
 		kvm_record_refused(out, KVM_SET_GSI_ROUTING, "a route to Hyper-V's SynIC or Xen");
 }
 
-/* Sets an eventfd's number where eventfds.h has left its address. */
-static void put_number(void *payload, u32 request, const struct eventfd_ctx *context, int fd)
+/**
+ * kvm_record_eventfd() - A place for an eventfd's number.
+ * @out: the record.
+ * @number: the place, in the record's buffer; NULL: it did not fit.
+ * @context: the eventfd.
+ *
+ * Any context. Sets @out->more_eventfds when there is no room for it.
+ */
+void kvm_record_eventfd(struct kvm_record_out *out, void *number, const struct eventfd_ctx *context)
 {
-	struct kvm_ioeventfd *ioeventfd = payload;
-	struct kvm_irqfd *irqfd = payload;
-	const struct eventfd_ctx *in[2];
-
-	if (request == KVM_IOEVENTFD) {
-		memcpy(in, ioeventfd->pad, sizeof(in[0]));
-		if (in[0] == context)
-			ioeventfd->fd = fd;
-	} else if (request == KVM_IRQFD) {
-		memcpy(in, irqfd->pad, sizeof(in));
-		if (in[0] == context)
-			irqfd->fd = fd;
-		if (in[1] == context)
-			irqfd->resamplefd = fd;
+	if (out->n_eventfds == out->max_eventfds) {
+		out->more_eventfds = true;
+		return;
 	}
+	if (!number)
+		return;
+	memset(number, 0xff, sizeof(int));
+	out->eventfds[out->n_eventfds++] = (struct kvm_record_eventfd){
+		.at = (u8 *)number - out->buffer, .context = context,
+	};
 }
 
-static void forget_addresses(void *payload, u32 request)
+static int by_context(const void *one, const void *two)
 {
-	struct kvm_ioeventfd *ioeventfd = payload;
-	struct kvm_irqfd *irqfd = payload;
+	const struct kvm_record_eventfd *a = one, *b = two;
 
-	if (request == KVM_IOEVENTFD)
-		memset(ioeventfd->pad, 0, sizeof(ioeventfd->pad));
-	else if (request == KVM_IRQFD)
-		memset(irqfd->pad, 0, sizeof(irqfd->pad));
+	return a->context < b->context ? -1 : a->context > b->context;
 }
 
-static struct kvm_move_item *next_item(struct kvm_record_out *out, struct kvm_move_item *item)
+static void put_number(struct kvm_record_out *out, const struct eventfd_ctx *context, int fd)
 {
-	u8 *next = item ? (u8 *)(item + 1) + ALIGN(item->size, 8) : out->buffer;
+	struct kvm_record_eventfd wanted = { .context = context }, *found;
 
-	return next < out->buffer + out->used ? (void *)next : NULL;
+	found = bsearch(&wanted, out->eventfds, out->n_eventfds, sizeof(wanted), by_context);
+	while (found && found > out->eventfds && found[-1].context == context)
+		found--;
+	for (; found && found < out->eventfds + out->n_eventfds && found->context == context;
+	     found++)
+		memcpy(out->buffer + found->at, &fd, sizeof(fd));
 }
 
 /*
@@ -381,25 +410,26 @@ static struct kvm_move_item *next_item(struct kvm_record_out *out, struct kvm_mo
  * and never followed; that of an eventfd which is gone meanwhile makes a wrong number only in a
  * record that has become stale by that.
  */
-static void number_eventfds(struct kvm_record_out *out)
+static long number_eventfds(struct kvm_record_out *out)
 {
 	struct eventfd_ctx *context;
-	struct kvm_move_item *item;
 	unsigned int fd, max;
 
+	sort(out->eventfds, out->n_eventfds, sizeof(*out->eventfds), by_context, NULL);
 	rcu_read_lock();
 	max = files_fdtable(current->files)->max_fds;
 	rcu_read_unlock();
-	for (fd = 0; fd < max; fd++) {
+	for (fd = 0; fd < max && out->n_eventfds; fd++) {
 		context = eventfd_ctx_fdget(fd);
-		if (IS_ERR(context))
-			continue;
-		for (item = next_item(out, NULL); item; item = next_item(out, item))
-			put_number(item + 1, item->request, context, fd);
-		eventfd_ctx_put(context);
+		if (!IS_ERR(context)) {
+			put_number(out, context, fd);
+			eventfd_ctx_put(context);
+		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
-	for (item = next_item(out, NULL); item; item = next_item(out, item))
-		forget_addresses(item + 1, item->request);
+	return 0;
 }
 
 static void put_vcpus(struct kvm *kvm, struct kvm_record_out *out)
@@ -434,6 +464,8 @@ static void put_all(struct kvm *kvm, struct kvm_record_out *out)
 	put_routing(kvm, out);
 	put_zones(kvm, out);
 	kvm_record_eventfds(kvm, out);
+	if (out->more_eventfds)
+		kvm_record_refused(out, KVM_IRQFD, "more eventfds than are recorded");
 	put_kept(kvm, out, true);
 	put_vcpus(kvm, out);
 }
@@ -451,21 +483,27 @@ static long tell_record(struct kvm *kvm, struct kvm_move_record __user *user)
 	if (head.version != KVM_MOVE_VERSION)
 		return put_user(KVM_MOVE_VERSION, &user->version) ? -EFAULT : -EPROTO;
 	out.size = min_t(u64, head.size, RECORD_MAX);
+	out.max_eventfds = EVENTFDS_MAX;
+	out.eventfds = kvmalloc_array(EVENTFDS_MAX, sizeof(*out.eventfds), GFP_KERNEL_ACCOUNT);
 	out.buffer = kvzalloc(out.size, GFP_KERNEL_ACCOUNT);
-	if (!out.buffer)
-		return -ENOMEM;
+	if (!out.buffer || !out.eventfds) {
+		r = -ENOMEM;
+		goto out;
+	}
 	put_all(kvm, &out);
 	head.size = out.used;
 	if (out.used > out.size) {
 		r = -E2BIG;
 	} else {
-		number_eventfds(&out);
-		if (copy_to_user(u64_to_user_ptr(head.buffer), out.buffer, out.used))
+		r = number_eventfds(&out);
+		if (!r && copy_to_user(u64_to_user_ptr(head.buffer), out.buffer, out.used))
 			r = -EFAULT;
 	}
 	if (copy_to_user(user, &head, sizeof(head)))
 		r = -EFAULT;
+out:
 	kvfree(out.buffer);
+	kvfree(out.eventfds);
 	return r;
 }
 
@@ -489,7 +527,7 @@ long kvm_record_vm_ioctl(struct file *filp, unsigned int ioctl, unsigned long ar
 	return recorded(kvm, KVM_MOVE_VM, ioctl_of_vm(ioctl), filp, ioctl, arg, kvm_vm_ioctl);
 }
 
-static long tell_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu __user *user)
+static long move_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu __user *user, bool set)
 {
 	struct kvm_move_vcpu said;
 
@@ -497,8 +535,17 @@ static long tell_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu __user *user)
 		return -EFAULT;
 	if (said.version != KVM_MOVE_VERSION)
 		return put_user(KVM_MOVE_VERSION, &user->version) ? -EFAULT : -EPROTO;
-	said.busy = kvm_record_arch_busy(vcpu) | (is_asked(vcpu) ? KVM_MOVE_REQUEST : 0) |
+	if (set) {
+		if (said.busy)
+			return -EINVAL;
+		kvm_record_arch_set_vcpu(vcpu, &said);
+		return 0;
+	}
+	memset(&said, 0, sizeof(said));
+	said.version = KVM_MOVE_VERSION;
+	said.busy = (is_asked(vcpu) ? KVM_MOVE_REQUEST : 0) |
 		    (vcpu->guest_debug ? KVM_MOVE_DEBUG : 0);
+	kvm_record_arch_vcpu(vcpu, &said);
 	return copy_to_user(user, &said, sizeof(said)) ? -EFAULT : 0;
 }
 
@@ -515,8 +562,8 @@ long kvm_record_vcpu_ioctl(struct file *filp, unsigned int ioctl, unsigned long 
 {
 	struct kvm_vcpu *vcpu = filp->private_data;
 
-	if (ioctl == KVM_MOVE_VCPU)
-		return tell_vcpu(vcpu, (void __user *)arg);
+	if (ioctl == KVM_MOVE_VCPU || ioctl == KVM_MOVE_SET_VCPU)
+		return move_vcpu(vcpu, (void __user *)arg, ioctl == KVM_MOVE_SET_VCPU);
 	return recorded(vcpu->kvm, vcpu->vcpu_id, ioctl_of_vcpu(ioctl), filp, ioctl, arg,
 			kvm_arch_vcpu_ioctl);
 }

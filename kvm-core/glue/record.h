@@ -8,8 +8,10 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+struct eventfd_ctx;
 struct file;
 struct kvm;
+struct kvm_move_vcpu;
 struct kvm_recorded;
 struct kvm_vcpu;
 
@@ -26,14 +28,32 @@ struct kvm_record {
 };
 
 /**
+ * struct kvm_record_eventfd - a place for the number that the process has for an eventfd.
+ * @at: where in the buffer.
+ * @context: whose number; compared, never followed.
+ */
+struct kvm_record_eventfd {
+	size_t at;
+	const struct eventfd_ctx *context;
+};
+
+/**
  * struct kvm_record_out - a record that is being written.
  * @buffer: where to; of @size bytes.
  * @used: bytes that the items take, also of those that did not fit.
+ * @eventfds: places for numbers.
+ * @n_eventfds: how many there are.
+ * @max_eventfds: how many can be there.
+ * @more_eventfds: there were more.
  */
 struct kvm_record_out {
 	u8 *buffer;
 	size_t size;
 	size_t used;
+	struct kvm_record_eventfd *eventfds;
+	unsigned int n_eventfds;
+	unsigned int max_eventfds;
+	bool more_eventfds;
 };
 
 /* Of all architectures */
@@ -46,8 +66,11 @@ void kvm_record_refused(struct kvm_record_out *out, u32 request, const char *nam
 
 /* Where the structures are: in eventfd.c, and of an architecture */
 void kvm_record_eventfds(struct kvm *kvm, struct kvm_record_out *out);
+void kvm_record_eventfd(struct kvm_record_out *out, void *number,
+			const struct eventfd_ctx *context);
 void kvm_record_arch(struct kvm *kvm, struct kvm_record_out *out);
-u32 kvm_record_arch_busy(struct kvm_vcpu *vcpu);
+void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said);
+void kvm_record_arch_set_vcpu(struct kvm_vcpu *vcpu, const struct kvm_move_vcpu *said);
 
 /* Of kvm_main.c */
 long kvm_vm_ioctl(struct file *filp, unsigned int ioctl, unsigned long arg);

@@ -4,6 +4,8 @@
  */
 #include <linux/kvm_host.h>
 #include <arch/x86/kvm/kvm_cache_regs.h>
+#include <arch/x86/kvm/lapic.h>
+#include <arch/x86/kvm/pmu.h>
 
 #include "kvm_move.h"
 
@@ -42,15 +44,49 @@ void kvm_record_arch(struct kvm *kvm, struct kvm_record_out *out)
 	srcu_read_unlock(&kvm->srcu, idx);
 }
 
+/* Of what KVM injects at the next entry, that which KVM_GET_VCPU_EVENTS does not tell. */
+static bool is_waiting(struct kvm_vcpu *vcpu)
+{
+	/* of a split irqchip; and 6.1 tells of one NMI where there are two */
+	return vcpu->arch.pending_external_vector != -1 || vcpu->arch.nmi_pending > 1 ||
+	       !bitmap_empty(vcpu_to_pmu(vcpu)->reprogram_pmi, X86_PMC_IDX_MAX);
+}
+
 /**
- * kvm_record_arch_busy() - What of a vCPU is half done.
+ * kvm_record_arch_vcpu() - What x86 knows of a vCPU and no ioctl tells.
  * @vcpu: the vCPU.
+ * @said: where to.
+ *
+ * A one-shot timer and one with a deadline fire again when they are set, so their ticks are not
+ * carried. Process context, vcpu->mutex held.
+ */
+void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
+{
+	struct kvm_lapic *apic = vcpu->arch.apic;
+
+	said->busy |= (vcpu->arch.complete_userspace_io ? KVM_MOVE_IO : 0) |
+		      (is_guest_mode(vcpu) ? KVM_MOVE_L2 : 0) |
+		      (is_waiting(vcpu) ? KVM_MOVE_REQUEST : 0);
+	said->steal = vcpu->arch.st.last_steal;
+	said->unhalted = vcpu->arch.pv.pv_unhalted;
+	if (lapic_in_kernel(vcpu) && apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
+		said->ticks = atomic_read(&apic->lapic_timer.pending);
+}
+
+/**
+ * kvm_record_arch_set_vcpu() - The same of a new vCPU.
+ * @vcpu: the vCPU, which has not run yet.
+ * @said: what kvm_record_arch_vcpu() said of the old one, or whatever its process likes: it is the
+ *	guest's time that it changes.
  *
  * Process context, vcpu->mutex held.
- * Return: KVM_MOVE_IO, KVM_MOVE_L2, or 0.
  */
-u32 kvm_record_arch_busy(struct kvm_vcpu *vcpu)
+void kvm_record_arch_set_vcpu(struct kvm_vcpu *vcpu, const struct kvm_move_vcpu *said)
 {
-	return (vcpu->arch.complete_userspace_io ? KVM_MOVE_IO : 0) |
-	       (is_guest_mode(vcpu) ? KVM_MOVE_L2 : 0);
+	struct kvm_lapic *apic = vcpu->arch.apic;
+
+	vcpu->arch.st.last_steal = said->steal;
+	vcpu->arch.pv.pv_unhalted = !!said->unhalted;
+	if (lapic_in_kernel(vcpu) && apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
+		atomic_set(&apic->lapic_timer.pending, min(said->ticks, (u32)INT_MAX));
 }

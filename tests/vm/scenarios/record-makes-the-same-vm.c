@@ -406,6 +406,16 @@ static void tells_what_is_half_done(struct machine *m, const char *tag)
 	ok_refused(attempt(m->vcpu, KVM_MOVE_VCPU, &said), EPROTO,
 		   "a later mover is refused");
 	ok_is(said.version, KVM_MOVE_VERSION, "and told the version");
+	ok_refused(attempt(m->vcpu, KVM_MOVE_SET_VCPU, &said), EINVAL,
+		   "a vCPU that is busy is no state to set");
+	said = (struct kvm_move_vcpu){ .version = KVM_MOVE_VERSION,
+				       .steal = 1234567,
+				       .unhalted = 1 };
+	ok_errno(attempt(m->vcpu, KVM_MOVE_SET_VCPU, &said), "what one vCPU was told of");
+	memset(&said, 0, sizeof(said));
+	said.version = KVM_MOVE_VERSION;
+	ok_errno(attempt(m->vcpu, KVM_MOVE_VCPU, &said), "%s answers", tag);
+	ok(said.steal == 1234567 && said.unhalted == 1, "another one knows");
 }
 
 static void refuses(struct machine *m, struct record *r)
@@ -413,6 +423,9 @@ static void refuses(struct machine *m, struct record *r)
 	struct kvm_hyperv_eventfd hyperv = { .conn_id = 1, .fd = events[0] };
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
 	struct kvm_irqfd lost = { .fd = eventfd(0, EFD_CLOEXEC), .gsi = LAST_GSI };
+	struct kvm_ioeventfd ccw = { .len = 4,
+				     .flags = KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY };
+	static const char nothing[64];
 	struct kvm_move_item *item = NULL;
 	int held;
 
@@ -428,6 +441,12 @@ static void refuses(struct machine *m, struct record *r)
 		ok(is_refused(r, "KVM_CREATE_DEVICE"), "which names it as well");
 		close(device.fd);
 	}
+	ccw.fd = events[0];
+	need(attempt(m->vm, KVM_IOEVENTFD, &ccw), "an ioeventfd of another architecture");
+	ok_errno(get_record(m, r), "there is a record of it");
+	ok(is_refused(r, "an ioeventfd of another kind"), "which names it");
+	ok(!memcmp((char *)r->items + r->head.size, nothing, sizeof(nothing)),
+	   "and ends where it says");
 	held = dup(lost.fd);
 	need(attempt(m->vm, KVM_IRQFD, &lost), "one more irqfd");
 	close(lost.fd);
