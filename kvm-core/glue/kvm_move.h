@@ -83,7 +83,10 @@ struct kvm_move_item {
  * @busy: bits as above; 0: it can be moved as it is.
  * @steal: how much of its thread's delay the guest was told of, in ns. The thread stays the same,
  *	so a vCPU that began at 0 would tell it once more.
- * @ticks: of a periodic local APIC timer that have yet to be injected.
+ * @ticks: of the local APIC's timer that have yet to be injected, unless it has a deadline: that
+ *	fires again when it is set.
+ * @count: initial count of a one-shot timer that has fired. KVM_SET_LAPIC would start it anew: it
+ *	is to be given 0 as the initial count then.
  * @unhalted: another vCPU has kicked it out of a halt that it may be about to enter.
  */
 struct kvm_move_vcpu {
@@ -91,7 +94,9 @@ struct kvm_move_vcpu {
 	__u32 busy;
 	__u64 steal;
 	__u32 ticks;
+	__u32 count;
 	__u32 unhalted;
+	__u32 unused;
 };
 
 /* On a vCPU's file, which must not be in KVM_RUN: the call waits for that. */

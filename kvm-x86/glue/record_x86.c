@@ -5,6 +5,7 @@
 #include <linux/kvm_host.h>
 #include <arch/x86/kvm/kvm_cache_regs.h>
 #include <arch/x86/kvm/lapic.h>
+#include <arch/x86/kvm/x86.h>
 #include <arch/x86/kvm/pmu.h>
 
 #include "kvm_move.h"
@@ -52,13 +53,19 @@ static bool is_waiting(struct kvm_vcpu *vcpu)
 	       !bitmap_empty(vcpu_to_pmu(vcpu)->reprogram_pmi, X86_PMC_IDX_MAX);
 }
 
+/* A one-shot timer that runs no longer. */
+static bool has_fired(const struct kvm_timer *timer)
+{
+	return timer->timer_mode == APIC_LVT_TIMER_ONESHOT && !hrtimer_active(&timer->timer) &&
+	       !timer->hv_timer_in_use;
+}
+
 /**
  * kvm_record_arch_vcpu() - What x86 knows of a vCPU and no ioctl tells.
  * @vcpu: the vCPU.
  * @said: where to.
  *
- * A one-shot timer and one with a deadline fire again when they are set, so their ticks are not
- * carried. Process context, vcpu->mutex held.
+ * Process context, vcpu->mutex held.
  */
 void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
 {
@@ -69,15 +76,20 @@ void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
 		      (is_waiting(vcpu) ? KVM_MOVE_REQUEST : 0);
 	said->steal = vcpu->arch.st.last_steal;
 	said->unhalted = vcpu->arch.pv.pv_unhalted;
-	if (lapic_in_kernel(vcpu) && apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
+	if (!lapic_in_kernel(vcpu))
+		return;
+	/* Its tick is counted before it stands; one that runs is started anew, and ticks then. */
+	if (has_fired(&apic->lapic_timer))
+		said->count = kvm_lapic_get_reg(apic, APIC_TMICT);
+	if (said->count || apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
 		said->ticks = atomic_read(&apic->lapic_timer.pending);
 }
 
 /**
  * kvm_record_arch_set_vcpu() - The same of a new vCPU.
  * @vcpu: the vCPU, which has not run yet.
- * @said: what kvm_record_arch_vcpu() said of the old one, or whatever its process likes: it is the
- *	guest's time that it changes.
+ * @said: what kvm_record_arch_vcpu() said of the old one, or whatever its process likes: it changes
+ *	its own guest's time, and no more than it could by KVM_SET_LAPIC.
  *
  * Process context, vcpu->mutex held.
  */
@@ -87,6 +99,10 @@ void kvm_record_arch_set_vcpu(struct kvm_vcpu *vcpu, const struct kvm_move_vcpu 
 
 	vcpu->arch.st.last_steal = said->steal;
 	vcpu->arch.pv.pv_unhalted = !!said->unhalted;
-	if (lapic_in_kernel(vcpu) && apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
+	if (!lapic_in_kernel(vcpu))
+		return;
+	if (said->count && has_fired(&apic->lapic_timer))
+		*(u32 *)(apic->regs + APIC_TMICT) = said->count;
+	if (said->count || apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
 		atomic_set(&apic->lapic_timer.pending, min(said->ticks, (u32)INT_MAX));
 }
