@@ -3,13 +3,17 @@
 
 The body of a *.tokens rule is one edit or more, with an empty line between. Lines beginning
 with "-" are the tokens to find, whatever the space and the comments between them; lines
-beginning with "+" replace them as they stand. "in NAME" before them keeps to that function.
+beginning with "+" replace them as they stand. The string "..." stands for any string, and in
+the "+" lines for the one that was found. Tokens of a directive are found only by an edit that is
+one. "in NAME" before them keeps to that function.
 "drop NAME" alone is an edit too: it takes the whole function out.
 """
 
 import re
 
 from . import tokens
+
+ANY = '"..."'
 
 
 def parse(rule):
@@ -61,9 +65,9 @@ def apply(rule, content):
     hits = 0
     for function, wanted, replacement in parse(rule):
         found = _find(text, function, wanted) if wanted else \
-            [(one.start, one.end) for one in tokens.definitions(text) if one.name == function]
+            [(one.start, one.end, ANY) for one in tokens.definitions(text) if one.name == function]
         hits += len(found)
-        for start, end in reversed(found):
+        for start, end, string in reversed(found):
             if not replacement:
                 line_start = text.rfind("\n", 0, start) + 1
                 line_end = text.find("\n", end)
@@ -71,25 +75,33 @@ def apply(rule, content):
                         not text[end:line_end].strip():
                     start, end = line_start, line_end + 1
             indent = re.match(r"[ \t]*", text[text.rfind("\n", 0, start) + 1:start])[0]
-            text = text[:start] + replacement.replace("\n", "\n" + indent) + text[end:]
+            new = replacement.replace("\n", "\n" + indent).replace(ANY, string)
+            text = text[:start] + new + text[end:]
     return text.encode("utf-8", "surrogateescape"), hits
 
 
+def _fits(token, wanted):
+    """Code fits code, and a directive a directive."""
+    return (token.kind, token.directive) == (wanted.kind, wanted.directive) and \
+        wanted.text in (token.text, ANY)
+
+
 def _find(text, function, wanted):
+    """[(start, end, what "..." stands for)]."""
     spans = [(0, len(text))]
     if function:
         spans = [(one.start, one.end) for one in tokens.definitions(text)
                  if one.name == function]
     words = tokens.cut(text)
-    pattern = [(token.kind, token.text) for token in wanted]
     found, after = [], 0
     for index, token in enumerate(words):
-        if index < after or token.text != pattern[0][1]:
+        if index < after or not _fits(token, wanted[0]):
             continue
-        matched = words[index:index + len(pattern)]
-        if [(one.kind, one.text) for one in matched] == pattern:
+        matched = words[index:index + len(wanted)]
+        if len(matched) == len(wanted) and all(map(_fits, matched, wanted)):
+            strings = [one.text for one, want in zip(matched, wanted) if want.text == ANY]
             start, end = matched[0].start, max(one.end for one in matched if one.kind != "end")
             if any(low <= start and end <= high for low, high in spans):
-                found.append((start, end))
-                after = index + len(pattern)
+                found.append((start, end, strings[0] if strings else ANY))
+                after = index + len(wanted)
     return found

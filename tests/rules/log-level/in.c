@@ -3,6 +3,7 @@
 
 /* Left out of the build, and in no count. */
 #define pgprintk(x...) do { if (dbg) printk(x); } while (0)
+#define rmap_printk(x...) printk("rmap: " x)
 
 static void says(int n)
 {
@@ -12,5 +13,9 @@ static void says(int n)
 	printk(KERN_ERR "%s: %d\n",
 	       __func__, n);
 	printk(KERN_NOTICE "as a patch may add\n");
+	printk("without a level: %d", n);
+	printk(KERN_CONT ", %d\n", n);
+	printk(/* "not this" */ "kvm: "
+	       "in two parts\n");
 	pr_err("kvm: has its prefix from pr_fmt()\n");
 }
