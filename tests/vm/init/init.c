@@ -330,7 +330,7 @@ int main(void)
 	static char text[32768];
 	char *words[MAX_WORDS + 1];
 	bool ended, all_gone;
-	int signals, status = 0, count = 0;
+	int signals, status = 0, count = 0, leaks;
 	sigset_t child;
 	size_t size;
 	pid_t pid;
@@ -352,7 +352,8 @@ int main(void)
 	mount_one("devpts", "/dev/pts");
 
 	read_file("/scenario/settings", text, sizeof(text));
-	if (sscanf(text, "heartbeat_ms=%d limit_ms=%ld", &heartbeat_ms, &limit_ms) != 2)
+	if (sscanf(text, "heartbeat_ms=%d limit_ms=%ld leaks=%d", &heartbeat_ms,
+		   &limit_ms, &leaks) != 3)
 		give_up("/scenario/settings: not understood");
 	size = read_file("/scenario/words", text, sizeof(text));
 	for (size_t i = 0; i < size && count < MAX_WORDS; i += strlen(text + i) + 1)
@@ -389,7 +390,8 @@ int main(void)
 	}
 	drain(&streams[0]);
 	drain(&streams[1]);
-	log_leaks(signals, streams);
+	if (leaks)
+		log_leaks(signals, streams);
 	/* A message without a newline cannot be read until the next one is there. */
 	write_all(kmsg_fd, end_mark, strlen(end_mark));
 	forward_kernel_log();
