@@ -36,4 +36,8 @@ static inline uint64_t code_gpa(const void *p)
 	return CODE_GPA + ((const char *)p - __start_guest);
 }
 
+/* Interrupt gate `vector` leads to the guest's address `handler`. */
+void vm_set_gate(struct vm *vm, int vector, uint64_t handler);
+int vm_add_slot(struct vm *vm, int slot, uint64_t gpa, size_t size, void *p, int flags);
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The payloads: what runs inside the guests, by the rules of code.h. */
 #include "code.h"
+#include "lapic.h"
 #include "payloads.h"
 #include "secrets.h"
 
@@ -57,20 +58,6 @@ INLINE void once_touch(struct guest_area *a, uint64_t n, uint64_t pages)
 		p = (void *)(TOUCH_GPA + a->id * TOUCH_SIZE + i * GUEST_PAGE);
 		EXPECT(a, mix(a->seed + n, i), *p);
 	}
-}
-
-#define LAPIC_TPR    (LAPIC_GPA + 0x80)
-#define LAPIC_SVR    (LAPIC_GPA + 0xf0)
-#define LAPIC_TIMER  (LAPIC_GPA + 0x320)
-#define LAPIC_COUNT  (LAPIC_GPA + 0x380)
-#define LAPIC_DIVIDE (LAPIC_GPA + 0x3e0)
-
-INLINE void lapic_on(void)
-{
-	mmio_write(LAPIC_SVR, 0x1ff);
-	mmio_write(LAPIC_TPR, 0);
-	mmio_write(LAPIC_DIVIDE, 0xb);
-	mmio_write(LAPIC_TIMER, IRQ_VECTOR);
 }
 
 /* Halts until the interrupt counter is at n. Interrupts are off before and after. */
@@ -141,7 +128,7 @@ GUEST void guest_touch(struct guest_area *a)
 
 GUEST void guest_timer(struct guest_area *a)
 {
-	lapic_on();
+	lapic_on(IRQ_VECTOR);
 	do
 		once_timer(a, 50000);
 	while (next_round(a));
@@ -153,7 +140,7 @@ GUEST void guest_timer(struct guest_area *a)
 GUEST void guest_irq(struct guest_area *a)
 {
 	if (a->irqchip)
-		lapic_on();
+		lapic_on(IRQ_VECTOR);
 	do {
 		sync_host(a->progress);
 		wait_irq(a, a->progress + 1);
@@ -239,7 +226,7 @@ GUEST void guest_mix(struct guest_area *a)
 	uint64_t sum = a->seed, last = rdtsc(), now, key;
 
 	if (a->irqchip)
-		lapic_on();
+		lapic_on(IRQ_VECTOR);
 	do {
 		key = a->seed + a->progress;
 		write_msrs(key);
@@ -278,7 +265,7 @@ GUEST void guest_secrets(struct guest_area *a)
 	uint64_t key = a->seed, last = rdtsc();
 
 	if (a->mode)
-		lapic_on();
+		lapic_on(IRQ_VECTOR);
 	do {
 		if (a->progress % 8 == 0) {
 			key = mix(a->seed, a->progress);

@@ -13,7 +13,7 @@ extern char guest_real_io[]; /* 16-bit code */
 
 guest_fn guest_cpuid, guest_io, guest_mmio, guest_msr, guest_touch, guest_timer,
 	guest_irq, guest_dirty, guest_fpu, guest_debug, guest_tsc, guest_compute,
-	guest_mix, guest_secrets;
+	guest_mix, guest_secrets, guest_numbered;
 
 /* What guest_compute leaves in area->result, computed by the host. */
 uint64_t payload_compute(uint64_t seed, uint64_t rounds);

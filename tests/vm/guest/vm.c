@@ -38,7 +38,7 @@ void vm_map_secret(struct vm *vm, int id, uint64_t gpa)
 	((uint64_t *)vm_gpa(vm, SECRET_PT))[id] = gpa | PTE_RW;
 }
 
-static void idt_set(struct vm *vm, int vector, uint64_t handler)
+void vm_set_gate(struct vm *vm, int vector, uint64_t handler)
 {
 	uint32_t *d = (uint32_t *)vm_gpa(vm, IDT) + 4 * vector;
 
@@ -69,13 +69,12 @@ static void build_tables(struct vm *vm)
 	gdt[1] = 0x00af9b000000ffffULL; /* 64-bit code */
 	gdt[2] = 0x00cf93000000ffffULL; /* data */
 	for (i = 0; i < 32; i++)
-		idt_set(vm, i, code_gpa(guest_exceptions) + 16 * i);
-	idt_set(vm, IRQ_VECTOR, code_gpa(guest_interrupt));
+		vm_set_gate(vm, i, code_gpa(guest_exceptions) + 16 * i);
+	vm_set_gate(vm, IRQ_VECTOR, code_gpa(guest_interrupt));
 	memcpy(vm_gpa(vm, CODE_GPA), __start_guest, __stop_guest - __start_guest);
 }
 
-static int add_slot(struct vm *vm, int slot, uint64_t gpa, size_t size, void *p,
-		    int flags)
+int vm_add_slot(struct vm *vm, int slot, uint64_t gpa, size_t size, void *p, int flags)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
@@ -110,6 +109,17 @@ static int get_cpuid(struct vm *vm)
 	return xioctl(vm->dev, KVM_GET_SUPPORTED_CPUID, vm->cpuid);
 }
 
+static int make_irqchip(struct vm *vm)
+{
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args[0] = 24 };
+
+	if (!(vm->flags & VM_IRQCHIP))
+		return 0;
+	if (vm->flags & VM_SPLIT_IRQCHIP)
+		return xioctl(vm->fd, KVM_ENABLE_CAP, &split);
+	return xioctl(vm->fd, KVM_CREATE_IRQCHIP, NULL);
+}
+
 static int setup(struct vm *vm, const char *dev)
 {
 	int r;
@@ -131,22 +141,20 @@ static int setup(struct vm *vm, const char *dev)
 	r = xioctl_value(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000);
 	if (r < 0)
 		return r;
-	if (vm->flags & VM_IRQCHIP) {
-		r = xioctl(vm->fd, KVM_CREATE_IRQCHIP, NULL);
-		if (r < 0)
-			return r;
-	}
+	r = make_irqchip(vm);
+	if (r < 0)
+		return r;
 	vm->ram_size = RAM_SIZE;
 	vm->ram = map_ram(RAM_SIZE);
 	vm->dirty = map_ram(DIRTY_PAGES * GUEST_PAGE);
 	if (!vm->ram || !vm->dirty)
 		return -ENOMEM;
 	build_tables(vm);
-	r = add_slot(vm, 0, 0, RAM_SIZE, vm->ram, 0);
+	r = vm_add_slot(vm, 0, 0, RAM_SIZE, vm->ram, 0);
 	if (r < 0)
 		return r;
-	return add_slot(vm, 1, DIRTY_GPA, DIRTY_PAGES * GUEST_PAGE, vm->dirty,
-			vm->flags & VM_DIRTY_LOG ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	return vm_add_slot(vm, 1, DIRTY_GPA, DIRTY_PAGES * GUEST_PAGE, vm->dirty,
+			   vm->flags & VM_DIRTY_LOG ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 }
 
 int vm_create(struct vm **vmp, const char *dev, unsigned int flags)

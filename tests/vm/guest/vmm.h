@@ -20,8 +20,9 @@
 #define VM_MAX_VCPUS 8
 
 enum {
-	VM_IRQCHIP = 1,	  /* local APICs, PIC and IOAPIC in the kernel */
-	VM_DIRTY_LOG = 2, /* on the dirty slot */
+	VM_IRQCHIP = 1,	      /* local APICs, PIC and IOAPIC in the kernel */
+	VM_DIRTY_LOG = 2,     /* on the dirty slot */
+	VM_SPLIT_IRQCHIP = 4, /* with VM_IRQCHIP: only the local APICs are in the kernel */
 };
 
 struct vcpu;
