@@ -1,0 +1,132 @@
+#!/usr/bin/python3 -B
+# SPDX-License-Identifier: GPL-2.0-only
+"""Claim: what a move does to a process is not noticed by its threads, and whoever moves it may be
+killed at any instant: they go on exactly as they were.
+
+move/victim.c is a process that notices, move/rehearse.c does all of a move but what concerns KVM. Both
+need root.
+
+fails when: a thread gets its registers back without rax or its flags, PTRACE_SETSIGMASK is left out,
+the park code starts ppoll() again after a handler, the kernel's way back two bytes is not used in
+entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters stay
+(PTRACE_O_SUSPEND_SECCOMP), and when the helper does not look for the end of its socket.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from host import ROOT, SANITIZERS, Tests, build_tool  # noqa: E402
+
+HERE = ROOT / "tests/tool/move"
+MOVE = ROOT / "scripts/multikvm/move"
+
+
+def build():
+    """rehearse and victim, beside the tool, for which the parasite is built."""
+    out = build_tool().parent
+    common = ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g"]
+    subprocess.run([*common, "-O2", "-pthread", "-o", out / "victim", HERE / "victim.c"],
+                   check=True)
+    parts = [MOVE / f"{part}.c" for part in ("target", "threads", "restore", "cave", "inject",
+                                             "helper", "park")]
+    subprocess.run([*common, "-O1", *SANITIZERS.split(), "-DFOR_TESTS", f"-I{out}",
+                    "-o", out / "rehearse", HERE / "rehearse.c", *parts], check=True)
+    return out
+
+
+class Victim:
+    """The process, and what it says."""
+
+    def __init__(self, out, *words):
+        self.program = subprocess.Popen([out / "victim", *words], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.rehearse = out / "rehearse"
+        self.said = self.program.stdout.readline().strip()
+
+    def goes_on(self):
+        """That all of its threads have done something since, each as it should."""
+        try:
+            self.program.stdin.write("\n")
+            self.program.stdin.flush()
+            self.said = self.program.stdout.readline().strip()
+        except BrokenPipeError:
+            self.said = "died"
+        return self.said.startswith("ok")
+
+    def move(self, mode="switch", at=0):
+        done = subprocess.run([self.rehearse, str(self.program.pid), mode], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=os.environ | ({"MULTIKVM_KILL_AT": str(at)} if at else {}))
+        return done.returncode, done.stdout + done.stderr
+
+    def has(self):
+        """Its files, and its memory that no file is behind and that may be executed."""
+        proc = Path(f"/proc/{self.program.pid}")
+        maps = proc.joinpath("maps").read_text().splitlines()
+        return (len(os.listdir(proc / "fd")),
+                sum("r-xp" in line and line.split()[4] == "0" for line in maps))
+
+    def end(self):
+        self.program.kill()
+        self.program.wait()
+
+
+def moved(tests, out, *words):
+    victim, kind = Victim(out, *words), " ".join(words) or "a process"
+    before = victim.has()
+    for mode, said in (("switch", "phase 2, step -1"), ("fail", "phase 3, step 4, back -1"),
+                       ("late", "phase 3, step 4, back -1")):
+        for _ in range(5):
+            status, text = victim.move(mode)
+            if status or said not in text:
+                break
+        tests.ok(not status and said in text, f"{kind}: {mode}", text)
+    tests.ok(victim.goes_on(), f"{kind}: its threads go on", victim.said)
+    tests.same(victim.said, "ok 0", f"{kind}: no call ended early")
+    tests.same(victim.has(), before, f"{kind}: nothing is left in it")
+    victim.end()
+    return text
+
+
+def killed(tests, out, text):
+    """At each instant. The number differs by a few with each run: threads come and go."""
+    last = int(text.split()[-2])
+    victim, before, wrong, kills = Victim(out), None, [], 0
+    before = victim.has()
+    for at in range(1, last + 1):
+        status, text = victim.move(at=at)
+        kills += status == -signal.SIGKILL
+        if not victim.goes_on():
+            wrong.append(f"killed at {at} of {last}: {victim.said}, {text}")
+            victim.end()
+            victim = Victim(out)
+    tests.ok(not wrong and kills > last / 2, f"killed at each of {last} instants, threads go on",
+             f"{kills} kills", *wrong[:20])
+    # Threads that were parked have a second to leave, then the helper goes.
+    time.sleep(2)
+    files, maps = (now - then for now, then in zip(victim.has(), before))
+    tests.ok(files < last / 8 and maps < last / 4, "most of these leave nothing",
+             f"{files} files and {maps} maps of {kills} kills")
+    status, text = victim.move()
+    tests.ok(not status, "then it can be moved", text)
+    victim.end()
+
+
+def main():
+    tests = Tests()
+    if os.geteuid():
+        tests.skip_all("only root may trace others")
+    out = build()
+    text = moved(tests, out)
+    moved(tests, out, "seccomp")
+    killed(tests, out, text)
+    tests.done()
+
+
+main()
