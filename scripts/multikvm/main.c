@@ -18,6 +18,8 @@ static const struct command commands[] = {
 	{ "unload", do_unload, "TAG", "unload an instance that has no VMs" },
 	{ "run", do_run, "TAG -- COMMAND...",
 	  "a command whose /dev/kvm is this instance" },
+	{ "move", do_move, "PID|VM TAG [--max-pause MS] [--dry-run]",
+	  "a running VM to another instance" },
 	{ "build", do_build, "TAG [--from FROM] [--series SERIES] [--patch FILE]...",
 	  "an instance's package from a kernel's source" },
 	{ "package", do_package, "FOLDER [--kernel KERNEL] ...",

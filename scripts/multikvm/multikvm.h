@@ -264,6 +264,7 @@ enum status do_rollback(int argc, char **argv);
 enum status do_ps(int argc, char **argv);
 enum status do_status(int argc, char **argv);
 enum status do_run(int argc, char **argv);
+enum status do_move(int argc, char **argv);
 enum status do_install(int argc, char **argv);
 enum status do_remove(int argc, char **argv);
 enum status do_disable(int argc, char **argv);

@@ -98,9 +98,8 @@ static int rehearse(const char *mode)
 	size_t i;
 
 	err = parasite_put(&target, 64, until);
-	/* Before there is memory for programs the first of them is where the undo list will be. */
 	if (!err)
-		err = run(ORDER_RUN, target.data + offsetof(struct parasite, undo) + 4096,
+		err = run(ORDER_RUN, target.data + offsetof(struct parasite, start),
 			  steps, 1, 0, fd, &answer);
 	if (err)
 		return err;

@@ -23,7 +23,8 @@ _Static_assert(sizeof(struct slot) == SLOT_STACK, "entry.S");
 _Static_assert(offsetof(struct parasite, stack) == PARASITE_STACK, "entry.S");
 _Static_assert(offsetof(struct parasite, cloned) == PARASITE_CLONED, "entry.S");
 
-#define MS 1000000ULL
+#define MS	     1000000ULL
+#define MSRS_AT_ONCE 255
 
 /* entry.S calls these. */
 uint64_t park(struct parasite *p, struct slot *slot, int64_t result);
@@ -177,31 +178,35 @@ static void copy(void *to, const void *from, uint64_t size)
 }
 
 /*
- * KVM stops at the first MSR that it refuses. Then this goes on behind it: the head of the rest lies
- * over the value of the one that was left out.
+ * KVM stops at the first MSR that it refuses, and takes no more than 255 at once. This goes on behind:
+ * the head of the rest lies over the value before it, which is put back. Returns the number of the
+ * first that was left out, from 1 on, or 0.
  */
 static int64_t do_msrs(struct step *step)
 {
-	struct kvm_msrs *all = (struct kvm_msrs *)step->argument[2], *rest = all;
-	uint32_t n = all->nmsrs, done = 0;
+	struct kvm_msrs *all = (struct kvm_msrs *)step->argument[2], *rest, saved;
+	uint32_t n = all->nmsrs, done = 0, some, first = 0;
 	int64_t result;
 
 	while (done < n) {
-		rest->nmsrs = n - done;
+		some = n - done < MSRS_AT_ONCE ? n - done : MSRS_AT_ONCE;
+		rest = done ? (struct kvm_msrs *)&all->entries[done - 1].data : all;
+		copy(&saved, rest, sizeof(saved));
+		rest->nmsrs = some;
 		rest->pad = 0;
 		result = call(SYS_ioctl, step->argument[0], step->argument[1], (long)rest,
 			      0, 0, 0);
-		if (result < 0 || result > n - done)
+		copy(rest, &saved, sizeof(saved));
+		if (result < 0 || result > some)
 			return result < 0 ? result : -EIO;
 		done += result;
-		if (done < n) {
-			all->entries[done].reserved = MSR_LEFT_OUT;
-			rest = (struct kvm_msrs *)&all->entries[done].data;
-			done++;
-		}
+		if (result == some)
+			continue;
+		all->entries[done++].reserved = MSR_LEFT_OUT;
+		if (!first)
+			first = done;
 	}
-	all->nmsrs = n;
-	return 0;
+	return first;
 }
 
 /* Whether the program may go on. */

@@ -110,6 +110,8 @@ struct undone {
 
 #define PARASITE_UNDO 16384 /* things that a move can have made at one time */
 
+#define PARASITE_START 8
+
 struct parasite {
 	uint64_t magic;
 	uint64_t stack;
@@ -126,6 +128,8 @@ struct parasite {
 	int32_t socket, peer, wake; /* file descriptors of the VMM */
 	uint32_t n_undo;
 	struct undone undo[PARASITE_UNDO];
+	struct step
+		start[PARASITE_START]; /* for programs before there is memory for them */
 };
 
 #endif

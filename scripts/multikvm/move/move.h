@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * move.h - the VM that is moved: what its process has of KVM, what is made for it in the new
+ * instance, and the programs by which the helper does it.
+ */
+#ifndef MOVE_H
+#define MOVE_H
+
+#include <linux/kvm.h>
+
+#include "../../../kvm-core/glue/kvm_move.h"
+#include "target.h"
+
+/* Memory of the process that the guard writes and reads, as it is here. */
+struct arena {
+	uint64_t remote;
+	uint8_t *local;
+	size_t size, used;
+};
+
+/* Steps with what they are for. */
+struct program {
+	struct step *steps;
+	struct step_name {
+		const char *what;
+		int vcpu; /* index, or -1 */
+	} * names;
+	uint32_t n, room;
+	int vcpu; /* of the steps to come */
+};
+
+enum file_kind { DEVICE_FILE, VM_FILE, VCPU_FILE, VM_STATS_FILE, VCPU_STATS_FILE };
+
+/* A file descriptor of the process. */
+struct vm_file {
+	int fd;
+	enum file_kind kind;
+	int id;	       /* of the vCPU, or -1 */
+	int first;     /* index of the first with the same open file */
+	int dup_flags; /* O_CLOEXEC or 0 */
+	int old, new;  /* numbers of the old and the new open file, or -1 */
+};
+
+/* A vCPU's struct kvm_run in the process. */
+struct run_map {
+	uint64_t start, size;
+	int id, prot;
+	uint64_t new;
+};
+
+/* The parts of a vCPU's state, in the order in which they are read. */
+enum part {
+	MP_STATE, /* first: it may take an INIT or SIPI, which changes the others */
+	EVENTS,	  /* it may put an exception's payload into CR2 and DR6 */
+	CPUID,
+	REGS,
+	SREGS,
+	XCRS,
+	XSAVE,
+	LAPIC,
+	MSRS,
+	LATE_MSRS,
+	TSC_OFFSET,
+	DEBUG_REGS,
+	NESTED,
+	PARTS,
+};
+
+/* A copy of it, as addresses here; NULL: the VM has no such part. */
+struct state {
+	void *part[PARTS];
+};
+
+struct vcpu {
+	int id, fd, new;
+	uint32_t n_msrs, n_compared, n_late;
+	struct kvm_msr_entry *msrs; /* those that are moved, and after them the late ones */
+	struct state look, now, check;
+	struct kvm_move_vcpu *busy;
+	int khz;
+};
+
+struct times {
+	uint64_t began, prepared, stopped, quiet, switched, gone_on, ended;
+};
+
+struct move {
+	struct target target;
+	const char *from, *to;	/* tags */
+	unsigned int max_pause; /* ms */
+	bool dry;
+
+	int device, old_device; /* open here */
+	struct vm_file *files;
+	struct run_map *maps;
+	struct vcpu *vcpus;
+	int n_files, n_maps, n_vcpus;
+	int *ours; /* file descriptors in the process that we have made */
+	int n_ours;
+
+	/* The one that is used: arenas[0] for the state of the VM, [1] for questions meanwhile. */
+	struct arena *arena, arenas[2];
+	int vm, new_vm, new_device; /* file descriptors in the process */
+	int xsave_size, nested_size;
+	bool xsave2, xcrs, has_lapic, has_chips, has_pit, stable_tsc;
+	uint8_t *record; /* as the VM was prepared by it */
+	uint64_t record_size;
+	struct program deassign; /* irqfds, of the old VM */
+	struct kvm_irqchip *chips, *chips_check;
+	struct kvm_pit_state2 *pit;
+	struct kvm_clock_data *clock;
+
+	struct times times;
+	unsigned int tries;
+	struct answer answer;
+};
+
+/* program.c */
+int arena_make(struct move *move, size_t size); /* the one that is used */
+void *arena_take(struct move *move,
+		 size_t size); /* zeroed; NULL: target_fail() was called */
+uint64_t arena_there(struct move *move, const void *here);
+int arena_write(struct move *move, const void *here, size_t size);
+int arena_read(struct move *move, void *here, size_t size);
+struct step *program_add(struct program *program, const char *what, struct step step);
+struct step *program_call(struct program *program, const char *what, enum undo undo,
+			  uint32_t number, uint64_t a, uint64_t b, uint64_t c,
+			  uint64_t d);
+struct step *program_ioctl(struct program *program, const char *what, int fd,
+			   unsigned long request, uint64_t argument);
+struct step *program_same(struct program *program, const char *what, uint64_t one,
+			  uint64_t other, size_t size);
+void program_free(struct program *program);
+/* All of its memory is written before and read after. -ECANCELED if a step fails. */
+int program_run(struct move *move, struct program *program);
+/* The same, and move->answer says what failed. */
+int program_try(struct move *move, struct program *program, int fd);
+/* Of the critical phase: into the memory of the process; its start; what its steps returned. */
+int program_load(struct move *move, struct program *program, struct program *back,
+		 struct order *order);
+int program_switch(struct move *move, const struct order *order);
+int program_results(struct move *move, struct program *program,
+		    const struct order *order);
+/* Reports the step that failed. */
+int program_failed(struct move *move, const struct program *program, enum status status,
+		   const char *next);
+
+/* vm.c: what the process has of KVM */
+int vm_find(struct move *move);
+int vm_unchanged(struct move *move); /* since; else -EAGAIN */
+void vm_forget(struct move *move);
+int vm_shared(struct move *move); /* refuses if other processes have a part in it */
+struct vcpu *vm_vcpu(struct move *move, int id);
+
+/* record.c: what the VMM has set */
+int record_read(struct move *move, uint8_t **record, uint64_t *size);
+int record_check(struct move *move);
+int record_replay(struct move *move, int vcpu, struct program *program);
+int record_irqfds(struct move *move, struct program *program, bool assign, int vm);
+
+/* msrs.c: which MSRs are moved, and how */
+int msrs_candidates(struct move *move, uint32_t **msrs, int *n);
+bool msr_is_late(uint32_t msr);
+bool msr_is_compared(uint32_t msr);
+bool msr_is_rehearsed(uint32_t msr);
+
+/* state.c: the state of vCPUs and of the VM */
+int state_take(struct move *move, struct vcpu *vcpu, struct state *state, uint32_t msrs);
+void state_get(struct move *move, struct program *program, int fd, struct state *state);
+void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
+	       struct state *state);
+void state_compare(struct move *move, struct program *program, const struct state *one,
+		   const struct state *other, uint32_t msrs);
+
+/* prepare.c: the VM in the new instance, while the guest runs */
+int prepare(struct move *move);
+/* look.c: a short stop to see what the VM uses, and whether the new one takes it */
+int look(struct move *move);
+/* switch.c: the pause */
+int quiesce(struct move *move, uint64_t until);
+int too_busy(struct move *move);
+int switch_over(struct move *move);
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * state.c - the state of a vCPU that KVM's ioctls give: reading it, setting it in another vCPU, and
+ * comparing what is there then.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "move.h"
+
+#define CPUID_MAX 256 /* KVM_MAX_CPUID_ENTRIES */
+
+/* A device attribute and its value. */
+struct attribute {
+	struct kvm_device_attr head;
+	uint64_t value;
+};
+
+static const struct part_info {
+	unsigned long get, set;
+	size_t size;
+	const char *get_name, *set_name;
+} parts[PARTS] = {
+#define PART(what, size)                                                                 \
+	{                                                                                \
+		KVM_GET_##what, KVM_SET_##what, size, "KVM_GET_" #what, "KVM_SET_" #what \
+	}
+	[MP_STATE] = PART(MP_STATE, sizeof(struct kvm_mp_state)),
+	[EVENTS] = PART(VCPU_EVENTS, sizeof(struct kvm_vcpu_events)),
+	[CPUID] = PART(CPUID2, sizeof(struct kvm_cpuid2) +
+				       CPUID_MAX * sizeof(struct kvm_cpuid_entry2)),
+	[REGS] = PART(REGS, sizeof(struct kvm_regs)),
+	[SREGS] = PART(SREGS2, sizeof(struct kvm_sregs2)),
+	[XCRS] = PART(XCRS, sizeof(struct kvm_xcrs)),
+	[XSAVE] = PART(XSAVE, 0),
+	[LAPIC] = PART(LAPIC, sizeof(struct kvm_lapic_state)),
+	[MSRS] = PART(MSRS, 0),
+	[LATE_MSRS] = PART(MSRS, 0),
+	[TSC_OFFSET] = PART(DEVICE_ATTR, sizeof(struct attribute)),
+	[DEBUG_REGS] = PART(DEBUGREGS, sizeof(struct kvm_debugregs)),
+	[NESTED] = PART(NESTED_STATE, 0),
+#undef PART
+};
+
+/*
+ * The order in which a new vCPU takes it. What machine checks there are, and TSC's frequency, are set
+ * before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. SREGS2 has EFER, which
+ * nested state, and the local APIC's base, which its registers need. The MSRs have the deadline of the
+ * APIC's timer. EVENTS come last: others would drop a pending exception.
+ */
+static const enum part set_order[] = {
+	CPUID, SREGS, NESTED,	  REGS,	      XCRS,	XSAVE,
+	LAPIC, MSRS,  TSC_OFFSET, DEBUG_REGS, MP_STATE, EVENTS,
+};
+
+/*
+ * What must be in the new vCPU as it was in the old one. The rest of the local APIC is
+ *
+ *	0x0a0	PPR: made from others
+ *	0x200	IRR: a timer that is due raises its interrupt as soon as it is set
+ *	0x390	the timer's count, which goes on
+ */
+static const struct {
+	enum part part;
+	size_t from, to; /* to 0: all */
+	const char *what;
+} compared[] = {
+	{ MP_STATE, 0, 0, "the state of the processor" },
+	{ EVENTS, 0, 0, "pending events" },
+	{ CPUID, 0, 0, "CPUID" },
+	{ REGS, 0, 0, "registers" },
+	{ SREGS, 0, 0, "special registers" },
+	{ XCRS, 0, 0, "XCR0" },
+	{ XSAVE, 0, 0, "XSAVE" },
+	{ LAPIC, 0x000, 0x0a0, "the local APIC" },
+	{ LAPIC, 0x0b0, 0x200, "the local APIC from 0xb0" },
+	{ LAPIC, 0x280, 0x390, "the local APIC from 0x280" },
+	{ LAPIC, 0x3a0, 0x400, "the local APIC from 0x3a0" },
+	{ TSC_OFFSET, offsetof(struct attribute, value), sizeof(struct attribute),
+	  "the TSC's offset" },
+	{ DEBUG_REGS, 0, 0, "debug registers" },
+	{ NESTED, 0, 0, "nested state" },
+};
+
+static bool has_part(const struct move *move, enum part part)
+{
+	switch (part) {
+	case LAPIC:
+	case MP_STATE:
+		return move->has_lapic;
+	case XCRS:
+		return move->xcrs;
+	case NESTED:
+		return move->nested_size > 0;
+	default:
+		return true;
+	}
+}
+
+static size_t size_of(const struct move *move, enum part part, uint32_t msrs)
+{
+	switch (part) {
+	case XSAVE:
+		return move->xsave_size;
+	case NESTED:
+		return move->nested_size;
+	case MSRS:
+	case LATE_MSRS:
+		return sizeof(struct kvm_msrs) + msrs * sizeof(struct kvm_msr_entry);
+	default:
+		return parts[part].size;
+	}
+}
+
+/* Room for it in the arena, with what the ioctls want to find there. */
+int state_take(struct move *move, struct vcpu *vcpu, struct state *state, uint32_t msrs)
+{
+	struct attribute *tsc;
+	int part;
+
+	for (part = 0; part < PARTS; part++) {
+		state->part[part] = NULL;
+		if (!has_part(move, part))
+			continue;
+		if ((part == MSRS && !msrs) || (part == LATE_MSRS && !vcpu->n_late))
+			continue;
+		state->part[part] = arena_take(
+			move, size_of(move, part, part == MSRS ? msrs : vcpu->n_late));
+		if (!state->part[part])
+			return -ECANCELED;
+	}
+	((struct kvm_cpuid2 *)state->part[CPUID])->nent = CPUID_MAX;
+	if (state->part[NESTED])
+		((struct kvm_nested_state *)state->part[NESTED])->size = move->nested_size;
+	tsc = state->part[TSC_OFFSET];
+	tsc->head.group = KVM_VCPU_TSC_CTRL;
+	tsc->head.attr = KVM_VCPU_TSC_OFFSET;
+	tsc->head.addr = arena_there(move, &tsc->value);
+	return 0;
+}
+
+static void one_part(struct move *move, struct program *program, int fd, enum part part,
+		     struct state *state, bool set)
+{
+	uint64_t at = arena_there(move, state->part[part]);
+	unsigned long request = set ? parts[part].set : parts[part].get;
+	const char *what = set ? parts[part].set_name : parts[part].get_name;
+
+	if (part == XSAVE && !set && move->xsave2)
+		request = KVM_GET_XSAVE2;
+	if (part == MSRS || part == LATE_MSRS)
+		program_add(program, what,
+			    (struct step){ .kind = STEP_MSRS,
+					   .want = WANT_VALUE,
+					   .argument = { fd, request, at } });
+	else
+		program_ioctl(program, what, fd, request, at);
+}
+
+void state_get(struct move *move, struct program *program, int fd, struct state *state)
+{
+	int part;
+
+	for (part = 0; part < PARTS; part++)
+		if (state->part[part])
+			one_part(move, program, fd, part, state, false);
+}
+
+/* All but the late MSRs, which are the caller's. */
+void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
+	       struct state *state)
+{
+	struct step *step;
+	size_t i;
+
+	if (vcpu->khz) {
+		step = program_ioctl(program, "KVM_SET_TSC_KHZ", vcpu->new,
+				     KVM_SET_TSC_KHZ, vcpu->khz);
+		step->want = WANT_SUCCESS;
+	}
+	for (i = 0; i < sizeof(set_order) / sizeof(set_order[0]); i++)
+		if (state->part[set_order[i]])
+			one_part(move, program, vcpu->new, set_order[i], state, true);
+}
+
+/* `msrs` of them are compared, the first ones. */
+void state_compare(struct move *move, struct program *program, const struct state *one,
+		   const struct state *other, uint32_t msrs)
+{
+	size_t i, to;
+
+	for (i = 0; i < sizeof(compared) / sizeof(compared[0]); i++) {
+		enum part part = compared[i].part;
+
+		if (!one->part[part] || (part == TSC_OFFSET && !move->stable_tsc))
+			continue; /* KVM moves the offset where the host's TSC is not stable */
+		to = compared[i].to ? compared[i].to : size_of(move, part, 0);
+		program_same(program, compared[i].what,
+			     arena_there(move, one->part[part]) + compared[i].from,
+			     arena_there(move, other->part[part]) + compared[i].from,
+			     to - compared[i].from);
+	}
+	if (msrs && one->part[MSRS])
+		program_same(program, "MSRs", arena_there(move, one->part[MSRS]),
+			     arena_there(move, other->part[MSRS]),
+			     size_of(move, MSRS, msrs));
+}

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * switch.c - the pause. All threads of the VMM stand; the helper reads the old VM, sets the new one,
+ * compares, and puts the new files and mappings in the place of the old ones.
+ *
+ * The guard may be killed at any time. Before the helper begins, threads then go on with the old VM.
+ * Once it has begun it ends by itself, with the new VM or, if a step fails, with the old one, and only
+ * then do they go on.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "move.h"
+
+#define TRIES 20
+
+/* How long a vCPU that is not ready runs until it is asked again. */
+#define LET_RUN (200 * MS / 1000)
+
+static bool is_ready(const struct move *move, const struct thread *thread)
+{
+	const struct user_regs_struct *regs = &thread->regs;
+	int i;
+
+	if (regs->orig_rax != SYS_ioctl || (uint32_t)regs->rsi != KVM_RUN ||
+	    (long)regs->rax != -EINTR)
+		return false;
+	for (i = 0; i < move->n_vcpus; i++)
+		if (move->vcpus[i].fd == (int)regs->rdi)
+			return !move->vcpus[i].busy->busy;
+	return false;
+}
+
+static int ask_busy(struct move *move, uint32_t *all)
+{
+	struct program program = { .vcpu = -1 };
+	struct vcpu *vcpu;
+	int i, err;
+
+	move->arena = &move->arenas[1];
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[program.vcpu = i];
+		vcpu->busy->version = KVM_MOVE_VERSION;
+		vcpu->busy->busy = 0;
+		program_ioctl(&program, "KVM_MOVE_VCPU", vcpu->fd, KVM_MOVE_VCPU,
+			      arena_there(move, vcpu->busy));
+	}
+	err = program_run(move, &program);
+	move->arena = &move->arenas[0];
+	program_free(&program);
+	*all = 0;
+	for (i = 0; i < move->n_vcpus && !err; i++)
+		*all |= move->vcpus[i].busy->busy;
+	return err;
+}
+
+int too_busy(struct move *move)
+{
+	uint32_t busy;
+	int i;
+
+	for (i = 0; i < move->n_vcpus - 1 && !move->vcpus[i].busy->busy; i++)
+		;
+	busy = move->vcpus[i].busy->busy;
+	return target_fail(
+		&move->target, REFUSED,
+		"vCPU %d is not ready to be moved: %s\nnext: the same again, with a "
+		"longer --max-pause",
+		move->vcpus[i].id,
+		busy & KVM_MOVE_L2	  ? "it runs a guest of the guest"
+		: busy & KVM_MOVE_REQUEST ? "KVM has to do something for it first"
+					  : "the VMM has not yet answered an exit");
+}
+
+/*
+ * All threads stand, no vCPU has anything half done. Those that have run on, with all threads that
+ * they may wait for; the others stand already. -EBUSY: not in that time.
+ */
+int quiesce(struct move *move, uint64_t until)
+{
+	struct target *target = &move->target;
+	uint32_t busy = 0;
+	size_t i;
+	int err;
+
+	err = threads_seize(target);
+	while (!err) {
+		err = threads_stop(target, until);
+		if (!err)
+			err = ask_busy(move, &busy);
+		if (err || !busy)
+			break;
+		if (busy & KVM_MOVE_DEBUG)
+			return target_fail(
+				target, REFUSED,
+				"the VM is being debugged (KVM_SET_GUEST_DEBUG)\n"
+				"next: the same without");
+		if (now_ns() > until)
+			return -EBUSY;
+		for (i = 0; i < target->n && !err; i++)
+			if (!is_ready(move, &target->threads[i]))
+				err = thread_continue(target, &target->threads[i]);
+		while (!err)
+			err = threads_wait(target, now_ns() + LET_RUN);
+		if (err == -ETIMEDOUT)
+			err = 0;
+	}
+	return err;
+}
+
+/* What is read, set and compared. */
+static void add_state(struct move *move, struct program *program)
+{
+	uint64_t clock = arena_there(move, move->clock);
+	struct vcpu *vcpu;
+	int i, chip;
+
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[program->vcpu = i];
+		state_get(move, program, vcpu->fd, &vcpu->now);
+	}
+	program->vcpu = -1;
+	for (chip = 0; chip < 3 && move->has_chips; chip++)
+		program_ioctl(program, "KVM_GET_IRQCHIP", move->vm, KVM_GET_IRQCHIP,
+			      arena_there(move, &move->chips[chip]));
+	if (move->has_pit)
+		program_ioctl(program, "KVM_GET_PIT2", move->vm, KVM_GET_PIT2,
+			      arena_there(move, move->pit));
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[program->vcpu = i];
+		state_set(move, program, vcpu, &vcpu->now);
+	}
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[program->vcpu = i];
+		state_get(move, program, vcpu->new, &vcpu->check);
+		state_compare(move, program, &vcpu->now, &vcpu->check, vcpu->n_compared);
+	}
+	program->vcpu = -1;
+	for (chip = 0; chip < 3 && move->has_chips; chip++)
+		program_ioctl(program, "KVM_SET_IRQCHIP", move->new_vm, KVM_SET_IRQCHIP,
+			      arena_there(move, &move->chips[chip]));
+	if (move->has_pit)
+		program_ioctl(program, "KVM_SET_PIT2", move->new_vm, KVM_SET_PIT2,
+			      arena_there(move, move->pit));
+	/* The time that passes in between is added by KVM, if it said when that was. */
+	program_ioctl(program, "KVM_GET_CLOCK", move->vm, KVM_GET_CLOCK, clock);
+	program_add(program, "flags of the clock",
+		    (struct step){
+			    .kind = STEP_AND,
+			    .argument = { clock + offsetof(struct kvm_clock_data, flags),
+					  KVM_CLOCK_REALTIME } });
+	program_ioctl(program, "KVM_SET_CLOCK", move->new_vm, KVM_SET_CLOCK, clock);
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[program->vcpu = i];
+		if (!vcpu->n_late)
+			continue;
+		program_ioctl(program, "KVM_SET_MSRS", vcpu->new, KVM_SET_MSRS,
+			      arena_there(move, vcpu->now.part[LATE_MSRS]));
+	}
+	program->vcpu = -1;
+}
+
+/* New files and pages in the place of the old ones. Nothing of it can fail but for lack of memory. */
+static void add_switch(struct move *move, struct program *program)
+{
+	struct vm_file *file;
+	struct run_map *map;
+	struct step *step;
+	int i;
+
+	for (i = 0; i < move->n_maps; i++) {
+		map = &move->maps[i];
+		step = program_call(program, "mremap of struct kvm_run", UNDO_NOTHING,
+				    SYS_mremap, map->new, map->size, map->size,
+				    MREMAP_MAYMOVE | MREMAP_FIXED);
+		step->argument[4] = map->start;
+		program_add(program, "nothing",
+			    (struct step){ .kind = STEP_FORGET,
+					   .argument = { SYS_munmap, map->new } });
+		if (map->prot != (PROT_READ | PROT_WRITE))
+			program_call(program, "mprotect of struct kvm_run", UNDO_NOTHING,
+				     SYS_mprotect, map->start, map->size, map->prot, 0);
+	}
+	for (i = 0; i < move->n_files; i++) {
+		file = &move->files[i];
+		step = program_call(program, "dup3", UNDO_NOTHING, SYS_dup3, file->new,
+				    file->fd, file->dup_flags, 0);
+		step->want = WANT_VALUE;
+		step->value = file->fd;
+	}
+}
+
+/* The way back from any step; each of these may find that it was not needed. */
+static int add_back(struct move *move, struct program *back)
+{
+	struct vm_file *file;
+	struct run_map *map;
+	struct step *step;
+	int i, k;
+
+	for (i = 0; i < move->n_files; i++) {
+		file = &move->files[i];
+		program_call(back, "dup3 back", UNDO_NOTHING, SYS_dup3, file->old,
+			     file->fd, file->dup_flags, 0);
+	}
+	for (i = 0; i < move->n_maps; i++) {
+		map = &move->maps[i];
+		for (k = 0;
+		     move->files[k].kind != VCPU_FILE || move->files[k].id != map->id;)
+			k++;
+		step = program_call(back, "mmap of the old struct kvm_run", UNDO_NOTHING,
+				    SYS_mmap, map->start, map->size, map->prot,
+				    MAP_SHARED | MAP_FIXED);
+		step->argument[4] = move->files[k].old;
+	}
+	i = back->n;
+	k = record_irqfds(move, back, true, move->vm);
+	for (; (uint32_t)i < back->n; i++)
+		back->steps[i].want = WANT_ANY;
+	return k;
+}
+
+static int take_state(struct move *move)
+{
+	uint32_t i;
+	int n, err = 0;
+	struct vcpu *vcpu;
+	struct kvm_msrs *msrs[2], *late[2];
+
+	move->clock = arena_take(move, sizeof(*move->clock));
+	move->pit = arena_take(move, sizeof(*move->pit));
+	move->chips = arena_take(move, 3 * sizeof(*move->chips));
+	if (!move->clock || !move->pit || !move->chips)
+		return -ECANCELED;
+	for (i = 0; i < 3; i++)
+		move->chips[i].chip_id = i;
+	for (n = 0; n < move->n_vcpus && !err; n++) {
+		vcpu = &move->vcpus[n];
+		if (state_take(move, vcpu, &vcpu->now, vcpu->n_msrs) ||
+		    state_take(move, vcpu, &vcpu->check, vcpu->n_msrs))
+			return -ECANCELED;
+		msrs[0] = vcpu->now.part[MSRS];
+		msrs[1] = vcpu->check.part[MSRS];
+		late[0] = vcpu->now.part[LATE_MSRS];
+		late[1] = vcpu->check.part[LATE_MSRS];
+		for (i = 0; i < 2; i++) {
+			if (msrs[i])
+				msrs[i]->nmsrs = vcpu->n_msrs;
+			if (msrs[i])
+				memcpy(msrs[i]->entries, vcpu->msrs,
+				       vcpu->n_msrs * sizeof(*vcpu->msrs));
+			if (late[i])
+				late[i]->nmsrs = vcpu->n_late;
+			if (late[i])
+				memcpy(late[i]->entries, vcpu->msrs + vcpu->n_msrs,
+				       vcpu->n_late * sizeof(*vcpu->msrs));
+		}
+	}
+	return err;
+}
+
+static void add_deadline(struct program *program, uint64_t until)
+{
+	program_add(program, "the pause",
+		    (struct step){ .kind = STEP_DEADLINE, .argument = { until } });
+}
+
+static int make_program(struct move *move, struct program *program, struct program *back)
+{
+	struct run_map *map;
+	int i, err = take_state(move);
+
+	add_deadline(program, 0);
+	if (!err)
+		err = record_irqfds(move, program, false, move->vm);
+	if (err)
+		return err;
+	add_state(move, program);
+	for (i = 0; i < move->n_maps; i++) {
+		map = &move->maps[i];
+		program_add(
+			program, "struct kvm_run",
+			(struct step){ .kind = STEP_COPY,
+				       .argument = { map->new, map->start, map->size } });
+	}
+	err = record_irqfds(move, program, true, move->new_vm);
+	if (err)
+		return err;
+	add_deadline(program, 0);
+	add_switch(move, program);
+	return add_back(move, back);
+}
+
+/* -EAGAIN: the VMM has changed its VM since the new one was made. */
+static int still_the_same(struct move *move)
+{
+	uint64_t size;
+	uint8_t *record;
+	int err = vm_unchanged(move);
+
+	if (err)
+		return err;
+	move->arena = &move->arenas[1];
+	err = record_read(move, &record, &size);
+	move->arena = &move->arenas[0];
+	if (!err && (size != move->record_size || memcmp(record, move->record, size)))
+		err = -EAGAIN;
+	free(record);
+	return err == -E2BIG ? -EAGAIN : err;
+}
+
+static int park_all(struct move *move, uint64_t until)
+{
+	struct target *target = &move->target;
+	size_t i;
+	int err = park_open(target, until);
+
+	for (i = 0; i < target->n && !err; i++)
+		err = park(target, &target->threads[i], i);
+	return err;
+}
+
+/* vCPUs first. */
+static int let_go(struct move *move)
+{
+	struct target *target = &move->target;
+	int err = 0, pass;
+	size_t i;
+
+	for (pass = 0; pass < 2; pass++)
+		for (i = 0; i < target->n; i++) {
+			if (!pass && !is_ready(move, &target->threads[i]))
+				continue;
+			if (target->threads[i].diverted &&
+			    unpark(target, &target->threads[i]))
+				err = -ECANCELED;
+			thread_detach(target, &target->threads[i--]);
+		}
+	threads_detach(target);
+	return err;
+}
+
+/* The time until which it may be given up. */
+static int set_deadline(struct move *move, struct program *program,
+			const struct order *order, uint64_t until)
+{
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < program->n && !err; i++) {
+		if (program->steps[i].kind != STEP_DEADLINE)
+			continue;
+		program->steps[i].argument[0] = until;
+		err = target_write(&move->target,
+				   order->program + i * sizeof(struct step),
+				   &program->steps[i], sizeof(struct step));
+	}
+	return err;
+}
+
+static int try_once(struct move *move, struct program *program, struct program *back)
+{
+	struct order order;
+	uint64_t until;
+	int err = program_load(move, program, back, &order), gone;
+
+	if (!err)
+		err = threads_seize(&move->target);
+	move->times.stopped = now_ns();
+	until = move->times.stopped + move->max_pause * MS;
+	if (!err)
+		err = set_deadline(move, program, &order, until);
+	if (!err)
+		err = quiesce(move, until);
+	if (!err)
+		err = still_the_same(move);
+	if (!err)
+		err = park_all(move, until);
+	move->times.quiet = now_ns();
+	if (!err)
+		err = program_switch(move, &order);
+	move->times.switched = now_ns();
+	gone = let_go(move);
+	move->times.gone_on = now_ns();
+	if (err || gone)
+		return err ? err : gone;
+	if (move->answer.phase == PHASE_ABANDONED)
+		return -EBUSY;
+	return program_results(move, program, &order);
+}
+
+static void rest(unsigned int tries)
+{
+	struct timespec time = { .tv_nsec = (tries < 9 ? tries + 1 : 10) * 10 * MS };
+
+	nanosleep(&time, NULL);
+}
+
+int switch_over(struct move *move)
+{
+	struct program program = { .vcpu = -1 }, back = { .vcpu = -1 };
+	uint32_t failed;
+	int err = make_program(move, &program, &back);
+
+	for (move->tries = 1; !err; move->tries++) {
+		err = try_once(move, &program, &back);
+		if (!err && move->answer.phase == PHASE_SWITCHED)
+			break;
+		failed = move->answer.failed;
+		if (move->tries == TRIES && err == -EBUSY)
+			err = too_busy(move);
+		else if (err == -EBUSY)
+			err = 0;
+		else if (!err && (program.steps[failed].kind != STEP_DEADLINE ||
+				  move->tries == TRIES))
+			err = program_failed(
+				move, &program, REFUSED,
+				program.steps[failed].kind == STEP_DEADLINE
+					? "the same with a longer --max-pause"
+					: "");
+		if (!err)
+			rest(move->tries);
+	}
+	program_free(&program);
+	program_free(&back);
+	return err;
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm.c - what a process has of KVM: files by what /proc calls them, and the pages of its vCPUs.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "move.h"
+
+static bool same_file(pid_t one, int fd, pid_t other, int fd2)
+{
+	return syscall(SYS_kcmp, one, other, KCMP_FILE, fd, fd2) == 0;
+}
+
+static bool is_ours(const struct move *move, int fd)
+{
+	int i;
+
+	for (i = 0; i < move->n_ours; i++)
+		if (move->ours[i] == fd)
+			return true;
+	return false;
+}
+
+/* 1: a file of KVM's; 0: another one; -ECANCELED: it cannot be moved. */
+static int classify(struct move *move, const char *name, struct vm_file *file)
+{
+	int end = 0;
+
+	file->id = -1;
+	if (!strcmp(name, "/dev/kvm") || !strncmp(name, "/dev/kvm-", 9))
+		file->kind = DEVICE_FILE;
+	else if (!strcmp(name, "anon_inode:kvm-vm"))
+		file->kind = VM_FILE;
+	else if (sscanf(name, "anon_inode:kvm-vcpu:%d%n", &file->id, &end) == 1 &&
+		 !name[end])
+		file->kind = VCPU_FILE;
+	else if (!strcmp(name, "anon_inode:kvm-vm-stats"))
+		file->kind = VM_STATS_FILE;
+	else if (sscanf(name, "anon_inode:kvm-vcpu-stats:%d%n", &file->id, &end) == 1 &&
+		 !name[end])
+		file->kind = VCPU_STATS_FILE;
+	else if (!strncmp(name, "anon_inode:kvm", 14))
+		return target_fail(&move->target, REFUSED,
+				   "process %d has %s open, which is not moved%s",
+				   move->target.pid, name + 11,
+				   strstr(name, "vfio") ? ": it pins its VM where it is"
+							: "");
+	else
+		return 0;
+	return 1;
+}
+
+static int flags_of(pid_t pid, int fd)
+{
+	char path[64], line[80];
+	int flags = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file) && sscanf(line, "flags: %o", &flags) != 1)
+		;
+	fclose(file);
+	return flags;
+}
+
+static int by_fd(const void *one, const void *other)
+{
+	return ((const struct vm_file *)one)->fd - ((const struct vm_file *)other)->fd;
+}
+
+static int find_files(struct move *move, struct vm_file **files, int *n)
+{
+	pid_t pid = move->target.pid;
+	struct vm_file file, *more;
+	char path[64], name[256];
+	struct dirent *entry;
+	int err = 0, i, k;
+	ssize_t length;
+	DIR *fds;
+
+	*files = NULL;
+	*n = 0;
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	fds = opendir(path);
+	if (!fds)
+		return target_fail(&move->target, NOT_FOUND, "there is no process %d",
+				   pid);
+	while (err >= 0 && (entry = readdir(fds))) {
+		file = (struct vm_file){ .fd = atoi(entry->d_name),
+					 .old = -1,
+					 .new = -1 };
+		length = readlinkat(dirfd(fds), entry->d_name, name, sizeof(name) - 1);
+		if (*entry->d_name == '.' || length < 0 || is_ours(move, file.fd))
+			continue;
+		name[length] = '\0';
+		err = classify(move, name, &file);
+		if (err <= 0)
+			continue;
+		file.dup_flags = flags_of(pid, file.fd) & O_CLOEXEC;
+		more = realloc(*files, (*n + 1) * sizeof(file));
+		if (!more) {
+			err = target_fail(&move->target, SYSTEM, "no memory");
+			continue;
+		}
+		*files = more;
+		more[(*n)++] = file;
+	}
+	closedir(fds);
+	if (*n)
+		qsort(*files, *n, sizeof(file), by_fd);
+	for (i = 0; i < *n; i++)
+		for (k = (*files)[i].first = 0; k <= i; k++)
+			if (k == i ||
+			    ((*files)[k].kind == (*files)[i].kind &&
+			     same_file(pid, (*files)[k].fd, pid, (*files)[i].fd))) {
+				(*files)[i].first = k;
+				break;
+			}
+	return err < 0 ? err : 0;
+}
+
+struct maps {
+	struct move *move;
+	struct run_map *all;
+	int n;
+};
+
+static int each_map(const struct mapping *map, void *data)
+{
+	struct run_map one = { .start = map->start, .size = map->end - map->start };
+	struct maps *maps = data;
+	struct run_map *more;
+	int i;
+
+	if (sscanf(map->name, "anon_inode:kvm-vcpu:%d", &one.id) != 1)
+		return 0;
+	for (i = 0; i < maps->move->n_maps; i++)
+		if (maps->move->maps[i].new == map->start)
+			return 0; /* made by us */
+	if (map->offset || map->prot[3] != 's')
+		return target_fail(
+			&maps->move->target, REFUSED,
+			"process %d has mapped vCPU %d in a way that is not moved: %s",
+			maps->move->target.pid, one.id,
+			map->offset ? "a dirty ring" : "private");
+	one.prot = (map->prot[0] == 'r' ? PROT_READ : 0) |
+		   (map->prot[1] == 'w' ? PROT_WRITE : 0);
+	more = realloc(maps->all, (maps->n + 1) * sizeof(one));
+	if (!more)
+		return target_fail(&maps->move->target, SYSTEM, "no memory");
+	maps->all = more;
+	more[maps->n++] = one;
+	return 0;
+}
+
+static int find_maps(struct move *move, struct run_map **all, int *n)
+{
+	struct maps maps = { .move = move };
+	int err = target_maps(&move->target, each_map, &maps);
+
+	*all = maps.all;
+	*n = maps.n;
+	return err;
+}
+
+struct vcpu *vm_vcpu(struct move *move, int id)
+{
+	int i;
+
+	for (i = 0; i < move->n_vcpus; i++)
+		if (move->vcpus[i].id == id)
+			return &move->vcpus[i];
+	return NULL;
+}
+
+static int by_id(const void *one, const void *other)
+{
+	return ((const struct vcpu *)one)->id - ((const struct vcpu *)other)->id;
+}
+
+/* Each vCPU once. */
+static int find_vcpus(struct move *move)
+{
+	struct vm_file *file;
+	int i;
+
+	move->vcpus = calloc(move->n_files + 1, sizeof(*move->vcpus));
+	if (!move->vcpus)
+		return target_fail(&move->target, SYSTEM, "no memory");
+	move->vm = -1;
+	for (i = 0; i < move->n_files; i++) {
+		file = &move->files[i];
+		if (file->first != i)
+			continue;
+		if ((file->kind == VM_FILE && move->vm >= 0) ||
+		    (file->kind == VCPU_FILE && vm_vcpu(move, file->id)))
+			return target_fail(
+				&move->target, REFUSED,
+				"process %d has more than one VM, which are not moved\n"
+				"next: end all but one",
+				move->target.pid);
+		if (file->kind == VM_FILE)
+			move->vm = file->fd;
+		if (file->kind == VCPU_FILE)
+			move->vcpus[move->n_vcpus++] = (struct vcpu){ .id = file->id,
+								      .fd = file->fd,
+								      .new = -1 };
+	}
+	if (move->vm < 0)
+		return target_fail(&move->target, NOT_FOUND,
+				   "process %d has no VM\nnext: multikvm ps",
+				   move->target.pid);
+	qsort(move->vcpus, move->n_vcpus, sizeof(*move->vcpus), by_id);
+	return 0;
+}
+
+int vm_find(struct move *move)
+{
+	int err = find_files(move, &move->files, &move->n_files);
+
+	if (!err)
+		err = find_vcpus(move);
+	if (!err)
+		err = find_maps(move, &move->maps, &move->n_maps);
+	return err;
+}
+
+int vm_unchanged(struct move *move)
+{
+	struct vm_file *files;
+	struct run_map *maps = NULL;
+	int i, n, n_maps = 0, err = find_files(move, &files, &n);
+	bool same = !err && n == move->n_files;
+
+	for (i = 0; same && i < n; i++)
+		same = files[i].fd == move->files[i].fd &&
+		       files[i].kind == move->files[i].kind &&
+		       files[i].id == move->files[i].id &&
+		       files[i].first == move->files[i].first &&
+		       files[i].dup_flags == move->files[i].dup_flags;
+	if (same)
+		err = find_maps(move, &maps, &n_maps);
+	same = same && !err && n_maps == move->n_maps;
+	for (i = 0; same && i < n_maps; i++)
+		same = maps[i].start == move->maps[i].start &&
+		       maps[i].size == move->maps[i].size &&
+		       maps[i].id == move->maps[i].id;
+	free(files);
+	free(maps);
+	return err ? err : same ? 0 : -EAGAIN;
+}
+
+void vm_forget(struct move *move)
+{
+	int i;
+
+	for (i = 0; i < move->n_vcpus; i++)
+		free(move->vcpus[i].msrs);
+	free(move->files);
+	free(move->maps);
+	free(move->vcpus);
+	free(move->ours);
+	free(move->record);
+	free(move->arenas[0].local);
+	free(move->arenas[1].local);
+	program_free(&move->deassign);
+	move->files = NULL;
+	move->maps = NULL;
+	move->vcpus = NULL;
+	move->ours = NULL;
+	move->record = NULL;
+	move->arenas[0] = move->arenas[1] = (struct arena){ 0 };
+	move->n_files = move->n_maps = move->n_vcpus = move->n_ours = 0;
+}
+
+/* Does another process have a file of the VM's? */
+static int holds(struct move *move, pid_t pid, const char *comm)
+{
+	char path[64], name[64];
+	struct dirent *entry;
+	bool found = false;
+	ssize_t length;
+	DIR *fds;
+	int i;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	fds = opendir(path);
+	while (fds && !found && (entry = readdir(fds))) {
+		length = readlinkat(dirfd(fds), entry->d_name, name, sizeof(name) - 1);
+		if (length <= 0)
+			continue;
+		name[length] = '\0';
+		if (strncmp(name, "anon_inode:kvm-v", 16))
+			continue;
+		for (i = 0; i < move->n_files && !found; i++)
+			found = move->files[i].kind != DEVICE_FILE &&
+				same_file(move->target.pid, move->files[i].fd, pid,
+					  atoi(entry->d_name));
+	}
+	if (fds)
+		closedir(fds);
+	if (found)
+		return target_fail(&move->target, REFUSED,
+				   "process %d (%s) has a file of this VM, too\n"
+				   "next: end it",
+				   pid, comm);
+	return 0;
+}
+
+int vm_shared(struct move *move)
+{
+	pid_t pid, own = move->target.pid;
+	struct dirent *entry;
+	char *comm;
+	int err = 0;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	while (proc && !err && (entry = readdir(proc))) {
+		pid = atoi(entry->d_name);
+		if (pid <= 0 || pid == own || pid == getpid())
+			continue;
+		comm = host_read("/proc/%d/comm", pid);
+		if (!syscall(SYS_kcmp, own, pid, KCMP_VM, 0, 0) ||
+		    !syscall(SYS_kcmp, own, pid, KCMP_FILES, 0, 0))
+			err = target_fail(
+				&move->target, REFUSED,
+				"process %d (%s) shares the memory or the files of "
+				"process %d\nnext: end it",
+				pid, comm ? comm : "?", own);
+		else
+			err = holds(move, pid, comm ? comm : "?");
+		free(comm);
+	}
+	if (proc)
+		closedir(proc);
+	return err;
+}
