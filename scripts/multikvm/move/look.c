@@ -110,7 +110,8 @@ static void choose_tried(struct lists *lists)
 
 	for (i = 0; i < lists->got->nmsrs; i++)
 		if (!lists->got->entries[i].reserved &&
-		    msr_is_rehearsed(lists->got->entries[i].index))
+		    msr_is_rehearsed(lists->got->entries[i].index,
+				     lists->got->entries[i].data))
 			lists->set->entries[n++] = lists->got->entries[i];
 	lists->set->nmsrs = n;
 }
@@ -150,7 +151,7 @@ static bool was_refused(const struct lists *lists, uint32_t msr)
 	return false;
 }
 
-enum fate { LEFT_OUT, MOVED, UNKNOWN, CHANGED };
+enum fate { LEFT_OUT, MOVED, FIXED, UNKNOWN, CHANGED };
 
 static enum fate fate_of(const struct lists *lists, uint32_t i)
 {
@@ -159,35 +160,44 @@ static enum fate fate_of(const struct lists *lists, uint32_t i)
 
 	if (got->reserved)
 		return LEFT_OUT; /* the VM does not have it */
-	if (!msr_is_rehearsed(got->index))
-		return !back->reserved ? MOVED : got->data ? UNKNOWN : LEFT_OUT;
-	if (was_refused(lists, got->index)) {
-		/* The new one has it, and nobody can change it there. */
-		if (!back->reserved && back->data == got->data)
-			return LEFT_OUT;
-		return got->data ? UNKNOWN : LEFT_OUT;
-	}
-	if (back->reserved)
-		return got->data ? UNKNOWN : LEFT_OUT;
+	if (!msr_is_rehearsed(got->index, got->data))
+		return back->reserved ? UNKNOWN : MOVED;
+	/* The new one does not have it, or has it and nobody can change it there. */
+	if (back->reserved || was_refused(lists, got->index))
+		return !got->data || (!back->reserved && back->data == got->data)
+			       ? FIXED
+			       : UNKNOWN;
 	return back->data == got->data || !msr_is_compared(got->index) ? MOVED : CHANGED;
 }
 
-/* First those that are compared, then the others, the timer's deadline last; then the late ones. */
+/* Where it comes in vcpu->msrs: those that are compared first, the timer's deadline as last of MSRS. */
+static int pass_of(const struct kvm_msr_entry *entry, enum fate fate)
+{
+	if (fate == FIXED)
+		return 3;
+	if (msr_is_late(entry->index))
+		return 2;
+	return msr_is_compared(entry->index) ? 0 : 1;
+}
+
 static int choose_msrs(struct move *move, struct vcpu *vcpu, const struct lists *lists)
 {
+	uint32_t i, n = lists->got->nmsrs, *count, taken = 0;
 	const struct kvm_msr_entry *entry;
-	uint32_t i, n = lists->got->nmsrs;
 	enum fate fate;
 	int pass;
 
 	vcpu->msrs = calloc(n + 1, sizeof(*vcpu->msrs));
 	if (!vcpu->msrs)
 		return target_fail(&move->target, SYSTEM, "no memory");
-	for (pass = 0; pass < 3; pass++) {
+	for (pass = 0; pass < 4; pass++) {
+		count = pass < 2    ? &vcpu->n_msrs
+			: pass == 2 ? &vcpu->n_late
+				    : &vcpu->n_fixed;
 		for (i = 0; i < n; i++) {
 			entry = &lists->got->entries[i];
 			fate = fate_of(lists, i);
-			if (fate > MOVED)
+			if (fate == UNKNOWN || fate == CHANGED)
 				return target_fail(
 					&move->target, REFUSED,
 					"vCPU %d has %#llx in MSR %#x, which %s %s",
@@ -195,18 +205,14 @@ static int choose_msrs(struct move *move, struct vcpu *vcpu, const struct lists 
 					entry->index, move->to,
 					fate == UNKNOWN ? "does not take"
 							: "does not keep");
-			if (fate != MOVED ||
-			    pass != (msr_is_late(entry->index)	     ? 2
-				     : msr_is_compared(entry->index) ? 0
-								     : 1))
+			if (fate == LEFT_OUT || pass != pass_of(entry, fate))
 				continue;
-			vcpu->msrs[vcpu->n_msrs + vcpu->n_late].index = entry->index;
-			if (pass == 2)
-				vcpu->n_late++;
-			else
-				vcpu->n_msrs++;
-			if (!pass)
-				vcpu->n_compared++;
+			vcpu->msrs[taken].index = entry->index;
+			if (fate == FIXED)
+				vcpu->msrs[taken].data = entry->data;
+			taken++;
+			++*count;
+			vcpu->n_compared += !pass;
 		}
 	}
 	return 0;
@@ -227,8 +233,8 @@ int look(struct move *move)
 		lists[i].set = take_list(move, msrs, n);
 		lists[i].back = take_list(move, msrs, n);
 		if (!lists[i].got || !lists[i].set || !lists[i].back ||
-		    state_take(move, vcpu, &vcpu->look, 0) ||
-		    state_take(move, vcpu, &vcpu->check, 0))
+		    state_take(move, vcpu, &vcpu->look, false, false) ||
+		    state_take(move, vcpu, &vcpu->check, false, false))
 			err = -ECANCELED;
 	}
 	if (!err)

@@ -60,6 +60,7 @@ enum part {
 	LAPIC,
 	MSRS,
 	LATE_MSRS,
+	FIXED_MSRS, /* the new vCPU has the same and takes no other: only read */
 	TSC_OFFSET,
 	DEBUG_REGS,
 	NESTED,
@@ -73,8 +74,10 @@ struct state {
 
 struct vcpu {
 	int id, fd, new;
-	uint32_t n_msrs, n_compared, n_late;
-	struct kvm_msr_entry *msrs; /* those that are moved, and after them the late ones */
+	uint32_t n_msrs, n_compared, n_late, n_fixed;
+	struct kvm_msr_entry
+		*msrs;		/* those that are moved, the late ones, the fixed ones */
+	struct kvm_msrs *fixed; /* as these were */
 	struct state look, now, check;
 	struct kvm_move_vcpu *busy;
 	int khz;
@@ -103,9 +106,11 @@ struct move {
 	int vm, new_vm, new_device; /* file descriptors in the process */
 	int xsave_size, nested_size;
 	bool xsave2, xcrs, has_lapic, has_chips, has_pit, stable_tsc;
-	uint8_t *record; /* as the VM was prepared by it */
+	struct kvm_move_record *head; /* the last answer, in the arena */
+	uint8_t *record;	      /* as the VM was prepared by it */
 	uint64_t record_size;
-	struct program deassign; /* irqfds, of the old VM */
+	struct program asked; /* see ask_load() */
+	struct order ask;
 	struct kvm_irqchip *chips, *chips_check;
 	struct kvm_pit_state2 *pit;
 	struct kvm_clock_data *clock;
@@ -147,13 +152,15 @@ int program_failed(struct move *move, const struct program *program, enum status
 
 /* vm.c: what the process has of KVM */
 int vm_find(struct move *move);
-int vm_unchanged(struct move *move); /* since; else -EAGAIN */
+bool vm_unchanged(struct move *move); /* since */
 void vm_forget(struct move *move);
 int vm_shared(struct move *move); /* refuses if other processes have a part in it */
 struct vcpu *vm_vcpu(struct move *move, int id);
 
 /* record.c: what the VMM has set */
-int record_read(struct move *move, uint8_t **record, uint64_t *size);
+int record_ask(struct move *move, struct program *program, size_t room);
+int record_read(struct move *move);
+bool record_unchanged(struct move *move);
 int record_check(struct move *move);
 int record_replay(struct move *move, int vcpu, struct program *program);
 int record_irqfds(struct move *move, struct program *program, bool assign, int vm);
@@ -162,10 +169,12 @@ int record_irqfds(struct move *move, struct program *program, bool assign, int v
 int msrs_candidates(struct move *move, uint32_t **msrs, int *n);
 bool msr_is_late(uint32_t msr);
 bool msr_is_compared(uint32_t msr);
-bool msr_is_rehearsed(uint32_t msr);
+bool msr_is_rehearsed(uint32_t msr, uint64_t value);
 
 /* state.c: the state of vCPUs and of the VM */
-int state_take(struct move *move, struct vcpu *vcpu, struct state *state, uint32_t msrs);
+/* `msrs`: with those that are moved; `others`: the late and the fixed ones, too */
+int state_take(struct move *move, struct vcpu *vcpu, struct state *state, bool msrs,
+	       bool others);
 void state_get(struct move *move, struct program *program, int fd, struct state *state);
 void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 	       struct state *state);
@@ -177,6 +186,9 @@ int prepare(struct move *move);
 /* look.c: a short stop to see what the VM uses, and whether the new one takes it */
 int look(struct move *move);
 /* switch.c: the pause */
+/* What is asked of the vCPUs and of the record each time that all threads stand. */
+int ask_load(struct move *move);
+/* -EBUSY: not all vCPUs are ready in that time; -EAGAIN: the VMM has changed its VM. */
 int quiesce(struct move *move, uint64_t until);
 int too_busy(struct move *move);
 int switch_over(struct move *move);

@@ -17,6 +17,7 @@
 #define KVM_SYSTEM_TIME 0x12
 #define SYSENTER_ESP	0x175
 #define SYSENTER_EIP	0x176
+#define DEBUGCTL	0x1d9
 #define TSC_DEADLINE	0x6e0
 #define HV_FIRST	0x40000000
 #define HV_LAST		0x400000ff
@@ -32,8 +33,6 @@ static const struct range unlisted[] = {
 	{ 0x8b, 0x8b },	  /* microcode revision */
 	{ 0x179, 0x17b }, /* machine check: what there is, status, control */
 	{ 0x1a0, 0x1a0 }, /* MISC_ENABLE */
-	{ 0x1d9, 0x1d9 }, /* DEBUGCTL */
-	{ 0x1db, 0x1de }, /* AMD's last branch and exception */
 	{ 0x200, 0x21f }, /* MTRRs */
 	{ 0x250, 0x250 },
 	{ 0x258, 0x259 },
@@ -87,8 +86,10 @@ bool msr_is_compared(uint32_t msr)
 }
 
 /* KVM may write to the guest's memory when these are set, or start a timer. */
-bool msr_is_rehearsed(uint32_t msr)
+bool msr_is_rehearsed(uint32_t msr, uint64_t value)
 {
+	if (!value)
+		return true; /* nothing is switched on */
 	return msr != KVM_WALL_CLOCK && msr != KVM_SYSTEM_TIME && msr != TSC_DEADLINE &&
 	       !(msr >= HV_FIRST && msr <= HV_LAST) &&
 	       !(msr >= KVM_FIRST && msr <= KVM_LAST);
@@ -131,6 +132,7 @@ int msrs_candidates(struct move *move, uint32_t **result, int *n)
 {
 	uint32_t *msrs = calloc(LIST_MAX + 1, sizeof(*msrs)), msr;
 	int devices[] = { move->old_device, move->device }, err = 0, i, k;
+	char *vendor = host_read("/sys/kernel/vac/vendor");
 	size_t range;
 
 	*result = msrs;
@@ -145,6 +147,9 @@ int msrs_candidates(struct move *move, uint32_t **result, int *n)
 	for (range = 0; range < sizeof(unlisted) / sizeof(unlisted[0]); range++)
 		for (msr = unlisted[range].first; msr <= unlisted[range].last; msr++)
 			add(msrs, n, msr);
+	if (vendor && !strcmp(vendor, "intel"))
+		add(msrs, n, DEBUGCTL); /* kvm_amd complains of it in the kernel's log */
+	free(vendor);
 	if (*n == LIST_MAX)
 		return target_fail(&move->target, SYSTEM, "there are more than %d MSRs",
 				   LIST_MAX);

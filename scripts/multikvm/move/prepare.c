@@ -125,7 +125,7 @@ static int read_record(struct move *move)
 		move->arena = &move->arenas[1];
 		err = arena_make(move, size);
 		if (!err)
-			err = record_read(move, &move->record, &move->record_size);
+			err = record_read(move);
 		if (err != -E2BIG)
 			break;
 		size *= 2;
@@ -135,6 +135,8 @@ static int read_record(struct move *move)
 		if (!move->vcpus[i].busy)
 			err = -ECANCELED;
 	}
+	if (!err)
+		err = ask_load(move);
 	move->arena = &move->arenas[0];
 	if (!err)
 		err = arena_make(move, arena_size(move) + move->record_size * 4);

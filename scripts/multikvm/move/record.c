@@ -44,39 +44,61 @@ static int refused(struct move *move, const struct kvm_move_record *head, int64_
 			   strerror(-err));
 }
 
-/* Into malloc()ed memory; -E2BIG: the arena in use is too small. */
-int record_read(struct move *move, uint8_t **record, uint64_t *size)
+/* The items of the last answer, behind its head. */
+static const uint8_t *record_items(const struct move *move)
 {
-	struct program program = { .vcpu = -1 };
-	size_t used = move->arena->used, room = move->arena->size - used - 65536;
+	return (const uint8_t *)move->head + 64;
+}
+
+/* The call for it, with room in the arena for `room` bytes of items. */
+int record_ask(struct move *move, struct program *program, size_t room)
+{
 	struct kvm_move_record *head = arena_take(move, sizeof(*head));
 	uint8_t *items = head ? arena_take(move, room) : NULL;
-	int err = -ECANCELED;
 
-	*record = NULL;
 	if (!items)
-		return err;
+		return -ECANCELED;
 	head->version = KVM_MOVE_VERSION;
 	head->buffer = arena_there(move, items);
 	head->size = room;
-	program_ioctl(&program, "KVM_MOVE_RECORD", move->vm, KVM_MOVE_RECORD,
+	move->head = head; /* the items follow, at the arena's next multiple of 64 */
+	program_ioctl(program, "KVM_MOVE_RECORD", move->vm, KVM_MOVE_RECORD,
 		      arena_there(move, head));
-	err = program_try(move, &program, -1);
+	return 0;
+}
+
+/* The first time; -E2BIG: the arena is too small. */
+int record_read(struct move *move)
+{
+	struct program program = { .vcpu = -1 };
+	size_t used = move->arena->used;
+	int err = record_ask(move, &program, move->arena->size - used - 65536);
+	struct kvm_move_record *head = move->head;
+
+	if (!err)
+		err = program_try(move, &program, -1);
 	if (!err && move->answer.failed >= 0)
 		err = move->answer.result == -E2BIG && head->size <= RECORD_MAX
 			      ? -E2BIG
 			      : refused(move, head, move->answer.result);
-	*size = head->size;
 	if (!err) {
-		*record = malloc(*size + 1);
-		if (*record)
-			memcpy(*record, items, *size);
-		else
+		move->record_size = head->size;
+		move->record = malloc(head->size + 1);
+		if (!move->record)
 			err = target_fail(&move->target, SYSTEM, "no memory");
+		else
+			memcpy(move->record, record_items(move), head->size);
 	}
 	program_free(&program);
 	move->arena->used = used;
 	return err;
+}
+
+/* Whether it is the same by now. */
+bool record_unchanged(struct move *move)
+{
+	return move->head->size == move->record_size &&
+	       !memcmp(record_items(move), move->record, move->record_size);
 }
 
 static int check_item(struct move *move, const struct kvm_move_item *item)

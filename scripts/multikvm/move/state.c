@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "move.h"
@@ -38,6 +39,7 @@ static const struct part_info {
 	[LAPIC] = PART(LAPIC, sizeof(struct kvm_lapic_state)),
 	[MSRS] = PART(MSRS, 0),
 	[LATE_MSRS] = PART(MSRS, 0),
+	[FIXED_MSRS] = PART(MSRS, 0),
 	[TSC_OFFSET] = PART(DEVICE_ATTR, sizeof(struct attribute)),
 	[DEBUG_REGS] = PART(DEBUGREGS, sizeof(struct kvm_debugregs)),
 	[NESTED] = PART(NESTED_STATE, 0),
@@ -92,6 +94,10 @@ static bool has_part(const struct move *move, enum part part)
 		return move->has_lapic;
 	case XCRS:
 		return move->xcrs;
+	case MSRS:
+	case LATE_MSRS:
+	case FIXED_MSRS:
+		return false; /* see state_take() */
 	case NESTED:
 		return move->nested_size > 0;
 	default:
@@ -107,16 +113,30 @@ static size_t size_of(const struct move *move, enum part part, uint32_t msrs)
 	case NESTED:
 		return move->nested_size;
 	case MSRS:
-	case LATE_MSRS:
 		return sizeof(struct kvm_msrs) + msrs * sizeof(struct kvm_msr_entry);
 	default:
 		return parts[part].size;
 	}
 }
 
-/* Room for it in the arena, with what the ioctls want to find there. */
-int state_take(struct move *move, struct vcpu *vcpu, struct state *state, uint32_t msrs)
+/* A list of MSRs in the arena; NULL if it is empty, too. */
+static struct kvm_msrs *take_msrs(struct move *move, const struct kvm_msr_entry *entries,
+				  uint32_t n)
 {
+	struct kvm_msrs *list = n ? arena_take(move, size_of(move, MSRS, n)) : NULL;
+
+	if (list) {
+		list->nmsrs = n;
+		memcpy(list->entries, entries, n * sizeof(*entries));
+	}
+	return list;
+}
+
+/* Room for it in the arena, with what the ioctls want to find there. */
+int state_take(struct move *move, struct vcpu *vcpu, struct state *state, bool msrs,
+	       bool others)
+{
+	const struct kvm_msr_entry *late = vcpu->msrs + vcpu->n_msrs;
 	struct attribute *tsc;
 	int part;
 
@@ -124,13 +144,22 @@ int state_take(struct move *move, struct vcpu *vcpu, struct state *state, uint32
 		state->part[part] = NULL;
 		if (!has_part(move, part))
 			continue;
-		if ((part == MSRS && !msrs) || (part == LATE_MSRS && !vcpu->n_late))
-			continue;
-		state->part[part] = arena_take(
-			move, size_of(move, part, part == MSRS ? msrs : vcpu->n_late));
+		state->part[part] = arena_take(move, size_of(move, part, 0));
 		if (!state->part[part])
 			return -ECANCELED;
 	}
+	if (msrs)
+		state->part[MSRS] = take_msrs(move, vcpu->msrs, vcpu->n_msrs);
+	if (others) {
+		state->part[LATE_MSRS] = take_msrs(move, late, vcpu->n_late);
+		state->part[FIXED_MSRS] = take_msrs(move, late + vcpu->n_late,
+						    vcpu->n_fixed);
+		vcpu->fixed = take_msrs(move, late + vcpu->n_late, vcpu->n_fixed);
+	}
+	if ((msrs && vcpu->n_msrs && !state->part[MSRS]) ||
+	    (others && vcpu->n_late && !state->part[LATE_MSRS]) ||
+	    (others && vcpu->n_fixed && (!state->part[FIXED_MSRS] || !vcpu->fixed)))
+		return -ECANCELED;
 	((struct kvm_cpuid2 *)state->part[CPUID])->nent = CPUID_MAX;
 	if (state->part[NESTED])
 		((struct kvm_nested_state *)state->part[NESTED])->size = move->nested_size;
@@ -150,7 +179,7 @@ static void one_part(struct move *move, struct program *program, int fd, enum pa
 
 	if (part == XSAVE && !set && move->xsave2)
 		request = KVM_GET_XSAVE2;
-	if (part == MSRS || part == LATE_MSRS)
+	if (part == MSRS || part == LATE_MSRS || part == FIXED_MSRS)
 		program_add(program, what,
 			    (struct step){ .kind = STEP_MSRS,
 					   .want = WANT_VALUE,

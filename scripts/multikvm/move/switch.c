@@ -38,23 +38,40 @@ static bool is_ready(const struct move *move, const struct thread *thread)
 	return false;
 }
 
-static int ask_busy(struct move *move, uint32_t *all)
+int ask_load(struct move *move)
 {
-	struct program program = { .vcpu = -1 };
+	struct program *program = &move->asked;
 	struct vcpu *vcpu;
-	int i, err;
+	int i;
 
-	move->arena = &move->arenas[1];
+	program_free(program);
 	for (i = 0; i < move->n_vcpus; i++) {
-		vcpu = &move->vcpus[program.vcpu = i];
+		vcpu = &move->vcpus[program->vcpu = i];
 		vcpu->busy->version = KVM_MOVE_VERSION;
-		vcpu->busy->busy = 0;
-		program_ioctl(&program, "KVM_MOVE_VCPU", vcpu->fd, KVM_MOVE_VCPU,
+		program_ioctl(program, "KVM_MOVE_VCPU", vcpu->fd, KVM_MOVE_VCPU,
 			      arena_there(move, vcpu->busy));
 	}
-	err = program_run(move, &program);
+	program->vcpu = -1;
+	i = record_ask(move, program, move->record_size);
+	return i ? i : program_load(move, program, NULL, &move->ask);
+}
+
+/* Takes the answers; `all` is what any vCPU is busy with. */
+static int ask(struct move *move, uint32_t *all)
+{
+	int i, err = program_switch(move, &move->ask);
+
+	move->arena = &move->arenas[1];
+	if (!err)
+		err = arena_read(move, move->arena->local, move->arena->used);
 	move->arena = &move->arenas[0];
-	program_free(&program);
+	/* The record is the last step: it has become longer. */
+	if (!err && move->answer.failed == move->n_vcpus)
+		return -EAGAIN;
+	if (!err && move->answer.failed >= 0) {
+		err = program_results(move, &move->asked, &move->ask);
+		return err ? err : program_failed(move, &move->asked, SYSTEM, "");
+	}
 	*all = 0;
 	for (i = 0; i < move->n_vcpus && !err; i++)
 		*all |= move->vcpus[i].busy->busy;
@@ -81,7 +98,7 @@ int too_busy(struct move *move)
 
 /*
  * All threads stand, no vCPU has anything half done. Those that have run on, with all threads that
- * they may wait for; the others stand already. -EBUSY: not in that time.
+ * they may wait for; the others stand already.
  */
 int quiesce(struct move *move, uint64_t until)
 {
@@ -94,7 +111,9 @@ int quiesce(struct move *move, uint64_t until)
 	while (!err) {
 		err = threads_stop(target, until);
 		if (!err)
-			err = ask_busy(move, &busy);
+			err = ask(move, &busy);
+		if (!err && !busy && (!vm_unchanged(move) || !record_unchanged(move)))
+			err = -EAGAIN;
 		if (err || !busy)
 			break;
 		if (busy & KVM_MOVE_DEBUG)
@@ -125,6 +144,12 @@ static void add_state(struct move *move, struct program *program)
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program->vcpu = i];
 		state_get(move, program, vcpu->fd, &vcpu->now);
+		if (vcpu->n_fixed)
+			program_same(program, "MSRs that cannot be set there",
+				     arena_there(move, vcpu->now.part[FIXED_MSRS]),
+				     arena_there(move, vcpu->fixed),
+				     sizeof(*vcpu->fixed) +
+					     vcpu->n_fixed * sizeof(*vcpu->msrs));
 	}
 	program->vcpu = -1;
 	for (chip = 0; chip < 3 && move->has_chips; chip++)
@@ -229,10 +254,8 @@ static int add_back(struct move *move, struct program *back)
 
 static int take_state(struct move *move)
 {
-	uint32_t i;
-	int n, err = 0;
 	struct vcpu *vcpu;
-	struct kvm_msrs *msrs[2], *late[2];
+	int i;
 
 	move->clock = arena_take(move, sizeof(*move->clock));
 	move->pit = arena_take(move, sizeof(*move->pit));
@@ -241,29 +264,13 @@ static int take_state(struct move *move)
 		return -ECANCELED;
 	for (i = 0; i < 3; i++)
 		move->chips[i].chip_id = i;
-	for (n = 0; n < move->n_vcpus && !err; n++) {
-		vcpu = &move->vcpus[n];
-		if (state_take(move, vcpu, &vcpu->now, vcpu->n_msrs) ||
-		    state_take(move, vcpu, &vcpu->check, vcpu->n_msrs))
+	for (i = 0; i < move->n_vcpus; i++) {
+		vcpu = &move->vcpus[i];
+		if (state_take(move, vcpu, &vcpu->now, true, true) ||
+		    state_take(move, vcpu, &vcpu->check, true, false))
 			return -ECANCELED;
-		msrs[0] = vcpu->now.part[MSRS];
-		msrs[1] = vcpu->check.part[MSRS];
-		late[0] = vcpu->now.part[LATE_MSRS];
-		late[1] = vcpu->check.part[LATE_MSRS];
-		for (i = 0; i < 2; i++) {
-			if (msrs[i])
-				msrs[i]->nmsrs = vcpu->n_msrs;
-			if (msrs[i])
-				memcpy(msrs[i]->entries, vcpu->msrs,
-				       vcpu->n_msrs * sizeof(*vcpu->msrs));
-			if (late[i])
-				late[i]->nmsrs = vcpu->n_late;
-			if (late[i])
-				memcpy(late[i]->entries, vcpu->msrs + vcpu->n_msrs,
-				       vcpu->n_late * sizeof(*vcpu->msrs));
-		}
 	}
-	return err;
+	return 0;
 }
 
 static void add_deadline(struct program *program, uint64_t until)
@@ -296,24 +303,6 @@ static int make_program(struct move *move, struct program *program, struct progr
 	add_deadline(program, 0);
 	add_switch(move, program);
 	return add_back(move, back);
-}
-
-/* -EAGAIN: the VMM has changed its VM since the new one was made. */
-static int still_the_same(struct move *move)
-{
-	uint64_t size;
-	uint8_t *record;
-	int err = vm_unchanged(move);
-
-	if (err)
-		return err;
-	move->arena = &move->arenas[1];
-	err = record_read(move, &record, &size);
-	move->arena = &move->arenas[0];
-	if (!err && (size != move->record_size || memcmp(record, move->record, size)))
-		err = -EAGAIN;
-	free(record);
-	return err == -E2BIG ? -EAGAIN : err;
 }
 
 static int park_all(struct move *move, uint64_t until)
@@ -379,8 +368,6 @@ static int try_once(struct move *move, struct program *program, struct program *
 		err = set_deadline(move, program, &order, until);
 	if (!err)
 		err = quiesce(move, until);
-	if (!err)
-		err = still_the_same(move);
 	if (!err)
 		err = park_all(move, until);
 	move->times.quiet = now_ns();

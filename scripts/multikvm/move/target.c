@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,9 +73,13 @@ long long target_status(pid_t pid, pid_t tid, const char *key, int base)
 
 int target_open(struct target *target, pid_t pid)
 {
-	*target = (struct target){ .pid = pid, .pidfd = -1, .socket = -1 };
+	char path[64];
+
+	*target = (struct target){ .pid = pid, .pidfd = -1, .mem = -1, .socket = -1 };
 	if (target_status(pid, pid, "Tgid", 10) != pid)
 		return target_fail(target, NOT_FOUND, "there is no process %d", pid);
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	target->mem = open(path, O_RDWR | O_CLOEXEC);
 	target->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (target->pidfd < 0)
 		return target_fail(target, SYSTEM, "cannot open process %d: %s", pid,
@@ -86,6 +91,8 @@ void target_close(struct target *target)
 {
 	if (target->socket >= 0)
 		close(target->socket);
+	if (target->mem >= 0)
+		close(target->mem);
 	if (target->pidfd >= 0)
 		close(target->pidfd);
 	free(target->threads);

@@ -39,7 +39,7 @@ struct thread {
 
 struct target {
 	pid_t pid;
-	int pidfd;
+	int pidfd, mem;		/* mem: /proc/PID/mem */
 	struct thread *threads; /* those that are traced, but not the helper */
 	size_t n, room;
 	/* helper.c */

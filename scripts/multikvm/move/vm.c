@@ -81,13 +81,14 @@ static int by_fd(const void *one, const void *other)
 	return ((const struct vm_file *)one)->fd - ((const struct vm_file *)other)->fd;
 }
 
-static int find_files(struct move *move, struct vm_file **files, int *n)
+/* By number. */
+static int list_files(struct move *move, struct vm_file **files, int *n)
 {
 	pid_t pid = move->target.pid;
 	struct vm_file file, *more;
 	char path[64], name[256];
 	struct dirent *entry;
-	int err = 0, i, k;
+	int err = 0;
 	ssize_t length;
 	DIR *fds;
 
@@ -109,7 +110,6 @@ static int find_files(struct move *move, struct vm_file **files, int *n)
 		err = classify(move, name, &file);
 		if (err <= 0)
 			continue;
-		file.dup_flags = flags_of(pid, file.fd) & O_CLOEXEC;
 		more = realloc(*files, (*n + 1) * sizeof(file));
 		if (!more) {
 			err = target_fail(&move->target, SYSTEM, "no memory");
@@ -121,15 +121,26 @@ static int find_files(struct move *move, struct vm_file **files, int *n)
 	closedir(fds);
 	if (*n)
 		qsort(*files, *n, sizeof(file), by_fd);
-	for (i = 0; i < *n; i++)
-		for (k = (*files)[i].first = 0; k <= i; k++)
-			if (k == i ||
-			    ((*files)[k].kind == (*files)[i].kind &&
-			     same_file(pid, (*files)[k].fd, pid, (*files)[i].fd))) {
-				(*files)[i].first = k;
-				break;
-			}
 	return err < 0 ? err : 0;
+}
+
+/* And which are the same. */
+static int find_files(struct move *move)
+{
+	int err = list_files(move, &move->files, &move->n_files), i, k;
+	pid_t pid = move->target.pid;
+	struct vm_file *file;
+
+	for (i = 0; i < move->n_files; i++) {
+		file = &move->files[i];
+		file->dup_flags = flags_of(pid, file->fd) & O_CLOEXEC;
+		for (k = 0; k < i; k++)
+			if (move->files[k].kind == file->kind &&
+			    same_file(pid, move->files[k].fd, pid, file->fd))
+				break;
+		file->first = k;
+	}
+	return err;
 }
 
 struct maps {
@@ -229,7 +240,7 @@ static int find_vcpus(struct move *move)
 
 int vm_find(struct move *move)
 {
-	int err = find_files(move, &move->files, &move->n_files);
+	int err = find_files(move);
 
 	if (!err)
 		err = find_vcpus(move);
@@ -238,29 +249,27 @@ int vm_find(struct move *move)
 	return err;
 }
 
-int vm_unchanged(struct move *move)
+/* The same files under the same numbers, none more and none less; the pages are where they were. */
+bool vm_unchanged(struct move *move)
 {
-	struct vm_file *files;
+	struct vm_file *files = NULL;
 	struct run_map *maps = NULL;
-	int i, n, n_maps = 0, err = find_files(move, &files, &n);
-	bool same = !err && n == move->n_files;
+	pid_t pid = move->target.pid;
+	int i, n, n_maps;
+	bool same;
 
+	same = !list_files(move, &files, &n) && n == move->n_files &&
+	       !find_maps(move, &maps, &n_maps) && n_maps == move->n_maps;
 	for (i = 0; same && i < n; i++)
 		same = files[i].fd == move->files[i].fd &&
-		       files[i].kind == move->files[i].kind &&
-		       files[i].id == move->files[i].id &&
-		       files[i].first == move->files[i].first &&
-		       files[i].dup_flags == move->files[i].dup_flags;
-	if (same)
-		err = find_maps(move, &maps, &n_maps);
-	same = same && !err && n_maps == move->n_maps;
+		       same_file(pid, files[i].fd, pid, move->files[i].old);
 	for (i = 0; same && i < n_maps; i++)
 		same = maps[i].start == move->maps[i].start &&
 		       maps[i].size == move->maps[i].size &&
 		       maps[i].id == move->maps[i].id;
 	free(files);
 	free(maps);
-	return err ? err : same ? 0 : -EAGAIN;
+	return same;
 }
 
 void vm_forget(struct move *move)
@@ -276,7 +285,7 @@ void vm_forget(struct move *move)
 	free(move->record);
 	free(move->arenas[0].local);
 	free(move->arenas[1].local);
-	program_free(&move->deassign);
+	program_free(&move->asked);
 	move->files = NULL;
 	move->maps = NULL;
 	move->vcpus = NULL;

@@ -164,9 +164,12 @@ static int64_t do_call(struct parasite *p, struct step *step)
 /* The offset of the first difference, or -1. */
 static int64_t difference(const uint8_t *one, const uint8_t *other, uint64_t size)
 {
-	uint64_t i;
+	uint64_t i = 0;
 
-	for (i = 0; i < size; i++)
+	while (i + 8 <= size &&
+	       *(const uint64_t *)(one + i) == *(const uint64_t *)(other + i))
+		i += 8;
+	for (; i < size; i++)
 		if (one[i] != other[i])
 			return i;
 	return -1;
