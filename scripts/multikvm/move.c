@@ -247,13 +247,15 @@ static enum status move_one(const struct wish *wish, json_object *vm)
 	else
 		say("VM %lld of process %d, %d vCPUs, is on %s now; it stood still for "
 		    "%s ms\n"
-		    "(%s to stop, %s for its state, %s to go on; %d tries; %s in all)",
+		    "(%s to stop, %s for its state, %s to go on; %d tries; %s to "
+		    "prepare, %s in all)",
 		    member(result, "vm"), guard.job.vmm, guard.verdict.vcpus, wish->to,
 		    json_object_get_string(json_object_object_get(result, "pause_ms")),
 		    json_object_get_string(json_object_object_get(result, "stop_ms")),
 		    json_object_get_string(json_object_object_get(result, "state_ms")),
 		    json_object_get_string(json_object_object_get(result, "go_ms")),
 		    guard.verdict.tries,
+		    json_object_get_string(json_object_object_get(result, "prepare_ms")),
 		    json_object_get_string(json_object_object_get(result, "total_ms")));
 	json_object_array_add(all, result);
 	return report("moved", all);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "target.h"
@@ -277,5 +278,9 @@ int parasite_put(struct target *target, uint32_t slots, uint64_t until)
 	if (tid && give_back(target, tid, until) && !err)
 		err = -ECANCELED;
 	threads_detach(target);
-	return err ? err : helper_connect(target, until);
+	if (err)
+		return err;
+	/* Its own priority is nobody else's, and the pause depends on it. */
+	setpriority(PRIO_PROCESS, target->helper, -20);
+	return helper_connect(target, until);
 }
