@@ -19,6 +19,16 @@ _multikvm() {
 	load | unload | use | ps | run | remove | status)
 		COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null)" -- "$word"))
 		;;
+	'move' | 'move '*)
+		case ${COMP_WORDS[COMP_CWORD - 1]} in
+		--max-pause | --parallel | --rate) return ;;
+		esac
+		if [[ ${#words[@]} -eq 1 && " ${COMP_WORDS[*]} " != *' --all '* ]]; then
+			COMPREPLY=($(compgen -W "$(multikvm ps 2>/dev/null | awk 'NR > 1 { print $3 }') --all --dry-run" -- "$word"))
+		else
+			COMPREPLY=($(compgen -W "$(multikvm list --names 2>/dev/null) --max-pause --dry-run --parallel --rate --json" -- "$word"))
+		fi
+		;;
 	'run '*) COMPREPLY=($(compgen -W -- -- "$word")) ;;
 	install)
 		COMPREPLY=($(compgen -d -W "--kernel --vac --host-files --json" -- "$word"))

@@ -18,8 +18,10 @@ static const struct command commands[] = {
 	{ "unload", do_unload, "TAG", "unload an instance that has no VMs" },
 	{ "run", do_run, "TAG -- COMMAND...",
 	  "a command whose /dev/kvm is this instance" },
-	{ "move", do_move, "PID|VM TAG [--max-pause MS] [--dry-run]",
-	  "a running VM to another instance" },
+	{ "move", do_move,
+	  "PID|VM TAG | --all OLD NEW [--parallel N] [--rate N]  [--max-pause MS] "
+	  "[--dry-run]",
+	  "a running VM, or all of an instance, to another one" },
 	{ "build", do_build, "TAG [--from FROM] [--series SERIES] [--patch FILE]...",
 	  "an instance's package from a kernel's source" },
 	{ "package", do_package, "FOLDER [--kernel KERNEL] ...",

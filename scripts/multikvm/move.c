@@ -10,18 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "move/guard.h"
-#include "multikvm.h"
+#include "moves.h"
 
 #define MAX_PAUSE 300 /* ms, as QEMU's downtime-limit */
 #define PATIENCE  2   /* seconds before a terminal is told what takes so long */
 #define NEEDED	  (1ULL << 19 | 1ULL << 21) /* CAP_SYS_PTRACE, CAP_SYS_ADMIN */
-
-struct wish {
-	const char *who, *from, *to; /* a PID or a VM; or --all from */
-	unsigned int max_pause, parallel, rate;
-	bool all, dry;
-};
 
 static bool number(const char *text, unsigned int *value)
 {
@@ -65,7 +58,7 @@ static bool parse(int argc, char **argv, struct wish *wish)
 	return true;
 }
 
-static long long member(json_object *vm, const char *key)
+long long move_member(json_object *vm, const char *key)
 {
 	return json_object_get_int64(json_object_object_get(vm, key));
 }
@@ -75,33 +68,36 @@ static const char *tag_of(json_object *vm)
 	return json_object_get_string(json_object_object_get(vm, "tag"));
 }
 
-/* By the process or by vac's number; NULL was reported. */
-static json_object *find(json_object *vms, const char *word)
+/* By the process or by vac's number. */
+static enum status find(json_object *vms, const char *word, json_object **found)
 {
-	json_object *by_pid = NULL, *by_vm = NULL, *vm;
+	json_object *by_vm = NULL, *vm;
 	unsigned int wanted;
 	size_t i;
 
-	if (!number(word, &wanted)) {
-		fail(USAGE,
-		     "%s is neither a process nor the number of a VM\nnext: multikvm ps",
-		     word);
-		return NULL;
-	}
+	*found = NULL;
+	if (!number(word, &wanted))
+		return fail(USAGE,
+			    "%s is neither a process nor the number of a VM\nnext: "
+			    "multikvm ps",
+			    word);
 	for (i = 0; i < json_object_array_length(vms); i++) {
 		vm = json_object_array_get_idx(vms, i);
-		if (member(vm, "pid") == wanted)
-			by_pid = vm;
-		if (member(vm, "vm") == wanted)
+		if (move_member(vm, "pid") == wanted)
+			*found = vm;
+		if (move_member(vm, "vm") == wanted)
 			by_vm = vm;
 	}
-	if (!by_pid && !by_vm)
-		fail(NOT_FOUND,
-		     "%s is no process with a VM, and no VM\nnext: multikvm ps", word);
-	return by_pid ? by_pid : by_vm;
+	if (!*found)
+		*found = by_vm;
+	if (!*found)
+		return fail(NOT_FOUND,
+			    "%s is no process with a VM, and no VM\nnext: multikvm ps",
+			    word);
+	return DONE;
 }
 
-static enum status check_target(const char *from, const char *to)
+enum status move_check(const char *from, const char *to)
 {
 	if (!strcmp(from, to))
 		return fail(REFUSED, "it is on %s already", to);
@@ -150,13 +146,13 @@ static long long number_at(const char *tag, long long pid)
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(vms); i++)
-		if (member(json_object_array_get_idx(vms, i), "pid") == pid)
-			found = member(json_object_array_get_idx(vms, i), "vm");
+		if (move_member(json_object_array_get_idx(vms, i), "pid") == pid)
+			found = move_member(json_object_array_get_idx(vms, i), "vm");
 	json_object_put(vms);
 	return found;
 }
 
-static json_object *outcome(const struct guard *guard, bool dry)
+json_object *move_outcome(const struct guard *guard, bool dry)
 {
 	const struct verdict *verdict = &guard->verdict;
 	json_object *one = json_object_new_object();
@@ -186,7 +182,7 @@ static json_object *outcome(const struct guard *guard, bool dry)
 }
 
 /* A line that is replaced, on a terminal, once it takes long; NULL takes it away. */
-static void show(time_t since, const char *text)
+void move_show(time_t since, const char *text)
 {
 	static bool shown;
 
@@ -202,10 +198,10 @@ static void show(time_t since, const char *text)
 	fflush(stderr);
 }
 
-static void prepare_job(struct guard *guard, const struct wish *wish, json_object *vm)
+void move_job(struct guard *guard, const struct wish *wish, json_object *vm)
 {
 	*guard = (struct guard){ .fd = -1,
-				 .job = { .vmm = member(vm, "pid"),
+				 .job = { .vmm = move_member(vm, "pid"),
 					  .max_pause = wish->max_pause,
 					  .dry = wish->dry } };
 	snprintf(guard->job.from, sizeof(guard->job.from), "%s", tag_of(vm));
@@ -214,14 +210,14 @@ static void prepare_job(struct guard *guard, const struct wish *wish, json_objec
 
 static enum status move_one(const struct wish *wish, json_object *vm)
 {
-	enum status status = check_target(tag_of(vm), wish->to);
+	enum status status = move_check(tag_of(vm), wish->to);
 	json_object *result, *all = json_object_new_array();
 	time_t since = time(NULL);
 	struct guard guard;
 	char text[80];
 	int err;
 
-	prepare_job(&guard, wish, vm);
+	move_job(&guard, wish, vm);
 	err = status ? 0 : guard_start(&guard);
 	if (err)
 		status = fail(SYSTEM, "cannot start who moves it: %s", strerror(-err));
@@ -232,24 +228,25 @@ static enum status move_one(const struct wish *wish, json_object *vm)
 	while (guard_wait(&guard, 1, 200, process_stopped()) < 0) {
 		snprintf(text, sizeof(text), "%s, %ld s", guard.stage,
 			 (long)(time(NULL) - since));
-		show(since, text);
+		move_show(since, text);
 	}
-	show(since, NULL);
+	move_show(since, NULL);
 	if (guard.verdict.status) {
 		json_object_put(all);
 		return fail(guard.verdict.status, "%s", guard.verdict.why);
 	}
-	result = outcome(&guard, wish->dry);
+	result = move_outcome(&guard, wish->dry);
 	if (wish->dry)
 		say("VM %lld of process %d, %d vCPUs, can be moved from %s to %s",
-		    member(result, "vm"), guard.job.vmm, guard.verdict.vcpus,
+		    move_member(result, "vm"), guard.job.vmm, guard.verdict.vcpus,
 		    guard.job.from, wish->to);
 	else
 		say("VM %lld of process %d, %d vCPUs, is on %s now; it stood still for "
 		    "%s ms\n"
 		    "(%s to stop, %s for its state, %s to go on; %d tries; %s to "
 		    "prepare, %s in all)",
-		    member(result, "vm"), guard.job.vmm, guard.verdict.vcpus, wish->to,
+		    move_member(result, "vm"), guard.job.vmm, guard.verdict.vcpus,
+		    wish->to,
 		    json_object_get_string(json_object_object_get(result, "pause_ms")),
 		    json_object_get_string(json_object_object_get(result, "stop_ms")),
 		    json_object_get_string(json_object_object_get(result, "state_ms")),
@@ -267,16 +264,21 @@ enum status do_move(int argc, char **argv)
 	json_object *vms, *vm;
 	struct wish wish;
 
-	if (!parse(argc, argv, &wish) || wish.all)
+	if (!parse(argc, argv, &wish))
 		return usage(argv[0]);
 	status = check_tag(wish.to);
+	if (!status && wish.all)
+		status = check_tag(wish.from);
 	if (!status)
 		status = check_rights();
 	if (status)
 		return status;
+	if (wish.all)
+		return move_all(&wish);
 	vms = vac_vms(NULL);
-	vm = find(vms, wish.who);
-	status = vm ? move_one(&wish, vm) : NOT_FOUND;
+	status = find(vms, wish.who, &vm);
+	if (!status)
+		status = move_one(&wish, vm);
 	json_object_put(vms);
 	return status;
 }

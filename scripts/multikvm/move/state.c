@@ -58,7 +58,9 @@ static const enum part set_order[] = {
 };
 
 /*
- * What must be in the new vCPU as it was in the old one. The rest of the local APIC is
+ * What must be in the new vCPU as it was in the old one. Not byte 3 of the events: an exception that is
+ * pending is set as one that is injected, unless the VMM takes payloads of exceptions. The rest of the
+ * local APIC is
  *
  *	0x0a0	PPR: made from others
  *	0x200	IRR: a timer that is due raises its interrupt as soon as it is set
@@ -70,7 +72,8 @@ static const struct {
 	const char *what;
 } compared[] = {
 	{ MP_STATE, 0, 0, "the state of the processor" },
-	{ EVENTS, 0, 0, "pending events" },
+	{ EVENTS, 0, 3, "pending events" },
+	{ EVENTS, 4, sizeof(struct kvm_vcpu_events), "pending events from 4" },
 	{ CPUID, 0, 0, "CPUID" },
 	{ REGS, 0, 0, "registers" },
 	{ SREGS, 0, 0, "special registers" },

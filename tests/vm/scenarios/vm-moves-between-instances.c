@@ -38,6 +38,12 @@ static struct shared {
 	char why[400];
 } * shared;
 
+static struct shared *new_shared(void)
+{
+	return mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
 static void vmm(const struct payload *payload)
 {
 	struct work *work;
@@ -145,19 +151,48 @@ static void leaves_nothing(void)
 	ok(!*shared->why, "the VM ends well %s", shared->why);
 }
 
+/* Three VMs, and an instance that is empty then. */
+static void moves_all(void)
+{
+	struct shared *of[3];
+	pid_t pids[3];
+	bool well = true;
+	int i;
+
+	need(set_default("b"), "b is the default");
+	for (i = 0; i < 3; i++) {
+		shared = of[i] = new_shared();
+		pids[i] = start(payload_find(i ? "apic-timer" : "mix"));
+		well &= advances(pids[i], 1);
+	}
+	ok(well, "three VMs run on a");
+	tool_says(tool("move", "--all", "a", "b", "--parallel", "2", "--max-pause",
+		       "5000"),
+		  0, "3 VMs moved; the instance is unloaded", "all of them move");
+	ok(!mod_loaded("kvm-a"), "a is unloaded");
+	ok_is(instance_number("b", "vms"), 3, "they are on b");
+	for (i = 0; i < 3; i++) {
+		shared = of[i];
+		well = advances(pids[i], 1);
+		finish(pids[i]);
+		if (!ok(well && !*shared->why, "VM %d goes on to its end", i))
+			diag("  %s", shared->why);
+	}
+	ok_errno(mod_insert("kvm-a", ""), "a loads again");
+}
+
 int main(void)
 {
 	const struct payload *payload;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = new_shared();
 	tool_folders();
 	load_two();
 	for (payload = payloads; payload->name; payload++)
 		if (strcmp(payload->name, "dirty-log"))
-			to_and_fro(payload,
-				   strcmp(payload->name, "mix") ? 2 : scaled(10));
+			to_and_fro(payload, strcmp(payload->name, "mix") ? 2 : scaled(6));
 	leaves_nothing();
+	moves_all();
 	unload_two();
 	return tap_end();
 }
