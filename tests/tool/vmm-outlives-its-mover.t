@@ -33,8 +33,9 @@ def build():
     common = ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g"]
     subprocess.run([*common, "-O2", "-pthread", "-o", out / "victim", HERE / "victim.c"],
                    check=True)
-    parts = [MOVE / f"{part}.c" for part in ("target", "threads", "restore", "cave", "inject",
-                                             "helper", "park")]
+    parts = [MOVE / f"{part}.c" for part in
+             ("target", "threads", "stops", "restore", "cave", "inject", "helper", "park",
+              "leftovers")]
     subprocess.run([*common, "-O1", *SANITIZERS.split(), "-DFOR_TESTS", f"-I{out}",
                     "-o", out / "rehearse", HERE / "rehearse.c", *parts], check=True)
     return out
@@ -118,6 +119,28 @@ def killed(tests, out, text):
     victim.end()
 
 
+def killed_with_filters(tests, out, text):
+    """While the helper waits for orders; it is left, and ends with the next move. A helper that is at
+    work then is killed by the filter, and the VMM with it."""
+    first, wrong = int(text.split()[0]) - 12, []
+    victim = Victim(out, "seccomp")
+    before = victim.has()
+    for at in range(1, first + 1, 3):
+        status, said = victim.move(at=at)
+        if not victim.goes_on():
+            wrong.append(f"killed at {at} of {first}: {victim.said}, {status}, {said}")
+            victim.end()
+            victim = Victim(out, "seccomp")
+    tests.ok(not wrong, f"with filters, killed at {first} instants before the pause, it goes on",
+             *wrong[:20])
+    status, said = victim.move()
+    tests.ok(not status, "then it can be moved", said)
+    files, maps = (now - then for now, then in zip(victim.has(), before))
+    tests.ok(not files and maps < first / 4, "and few of these leave memory",
+             f"{files} files and {maps} maps")
+    victim.end()
+
+
 def main():
     tests = Tests()
     if os.geteuid():
@@ -125,6 +148,7 @@ def main():
     out = build()
     text = moved(tests, out)
     moved(tests, out, "seccomp")
+    killed_with_filters(tests, out, text)
     killed(tests, out, text)
     tests.done()
 

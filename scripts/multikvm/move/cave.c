@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cave.c - a place for code before the process has memory for it: zeros at the end of a page that is
- * executable and that nobody needs. The vdso ends with such; else a file that is mapped.
+ * cave.c - a place for code before the process has memory for it: zeros at the end of a page that
+ * is executable and that nobody needs. The vdso ends with such; else a file that is mapped.
  *
- * The first write gives the process a page of its own there. Twelve bytes stay until it ends: the code
- * by which the helper ends, see inject.c.
+ * The first write gives the process a page of its own there. Twelve bytes stay until it ends: the
+ * code by which the helper ends, see inject.c.
  */
 #include <string.h>
 

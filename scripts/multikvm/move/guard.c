@@ -2,10 +2,11 @@
 /*
  * guard.c - the process that moves one VM.
  *
- * It is in a session of its own, blocks all signals, and is the last that the kernel takes for lack of
- * memory. If the command ends before the pause, or is asked to, the guard gives up; in the pause it
- * goes on. Only SIGKILL ends it, and harms nothing (target.h), but for one case: a VMM with filters of
- * system calls, whose helper then has those filters again, in the middle of the switch.
+ * It is in a session of its own, blocks all signals, and is the last that the kernel takes for
+ * lack of memory. If the command ends before the pause, or is asked to, the guard gives up; in
+ * the pause it goes on. Only SIGKILL ends it, and harms nothing (target.h), but for one case: a
+ * VMM with filters of system calls, whose helper then has those filters again, in the middle of
+ * the switch.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -104,6 +105,8 @@ static int once(struct move *move, pid_t vmm)
 	int err = target_open(&move->target, vmm);
 
 	move->device = move->old_device = -1;
+	if (!err)
+		err = leftovers_remove(&move->target);
 	if (!err)
 		err = vm_find(move);
 	if (!err)

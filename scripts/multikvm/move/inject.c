@@ -42,8 +42,8 @@ static uint64_t pages(uint64_t size)
 
 /*
  * Best is a thread without filters that waits in a call which a handler may end or not; any handler
- * ends ppoll(), for one, which ends with EINTR here if the guard is killed. A thread in KVM_RUN ends
- * that with EINTR in any case. 0 is good.
+ * ends ppoll(), for one, which ends with EINTR here if the guard is killed. A thread in KVM_RUN
+ * ends that with EINTR in any case. 0 is good.
  */
 static int rank(const struct thread *thread)
 {

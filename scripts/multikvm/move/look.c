@@ -2,9 +2,9 @@
 /*
  * look.c - what the VM uses, and whether the new instance takes it.
  *
- * Vcpus can be read only while they stand. So the VM is stopped for the time that this takes, and goes
- * on; then the new VM is set to that state, which is old by then, and read again. What the new instance
- * does not know or does not keep is found here, and not in the pause.
+ * Vcpus can be read only while they stand. So the VM is stopped for the time that this takes, and
+ * goes on; then the new VM is set to that state, which is old by then, and read again. What the
+ * new instance does not know or does not keep is found here, and not in the pause.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -170,7 +170,7 @@ static enum fate fate_of(const struct lists *lists, uint32_t i)
 	return back->data == got->data || !msr_is_compared(got->index) ? MOVED : CHANGED;
 }
 
-/* Where it comes in vcpu->msrs: those that are compared first, the timer's deadline as last of MSRS. */
+/* Where it comes in vcpu->msrs: those that are compared first, the timer's deadline last of MSRS. */
 static int pass_of(const struct kvm_msr_entry *entry, enum fate fate)
 {
 	if (fate == FIXED)

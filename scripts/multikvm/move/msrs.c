@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * msrs.c - which MSRs are moved. All that either instance lists, and those that no list has although
- * a guest may have set them. Whether they exist is found by reading them.
+ * msrs.c - which MSRs are moved. All that either instance lists, and those that no list has
+ * although a guest may have set them. Whether they exist is found by reading them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -72,8 +72,8 @@ static bool in(const struct range *ranges, size_t n, uint32_t msr)
 }
 
 /*
- * KVM writes the time of day to the guest's memory when this is set: only once the new VM has the old
- * one's clock.
+ * KVM writes the time of day to the guest's memory when this is set: only once the new VM has the
+ * old one's clock.
  */
 bool msr_is_late(uint32_t msr)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * park.c - threads that stand come to the park code of the parasite, where they go on if the guard is
- * killed; and back.
+ * park.c - threads that stand come to the park code of the parasite, where they go on if the
+ * guard is killed; and back.
  */
 #include <errno.h>
 

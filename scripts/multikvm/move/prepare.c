@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * prepare.c - the VM in the new instance, made while the guest runs: what the VMM has set, vCPUs, and
- * the files and mappings that will take the place of the old ones.
+ * prepare.c - the VM in the new instance, made while the guest runs: what the VMM has set, vCPUs,
+ * and the files and mappings that will take the place of the old ones.
  */
 #define _GNU_SOURCE
 #include <errno.h>

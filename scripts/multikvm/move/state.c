@@ -47,10 +47,10 @@ static const struct part_info {
 };
 
 /*
- * The order in which a new vCPU takes it. What machine checks there are, and TSC's frequency, are set
- * before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. SREGS2 has EFER, which
- * nested state, and the local APIC's base, which its registers need. The MSRs have the deadline of the
- * APIC's timer. EVENTS come last: others would drop a pending exception.
+ * The order in which a new vCPU takes it. What machine checks there are, and TSC's frequency, are
+ * set before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. SREGS2 has
+ * EFER, which nested state, and the local APIC's base, which its registers need. The MSRs have
+ * the deadline of the APIC's timer. EVENTS come last: others would drop a pending exception.
  */
 static const enum part set_order[] = {
 	CPUID, SREGS, NESTED,	  REGS,	      XCRS,	XSAVE,
@@ -58,9 +58,9 @@ static const enum part set_order[] = {
 };
 
 /*
- * What must be in the new vCPU as it was in the old one. Not byte 3 of the events: an exception that is
- * pending is set as one that is injected, unless the VMM takes payloads of exceptions. The rest of the
- * local APIC is
+ * What must be in the new vCPU as it was in the old one. Not byte 3 of the events: an exception
+ * that is pending is set as one that is injected, unless the VMM takes payloads of exceptions.
+ * The rest of the local APIC is
  *
  *	0x0a0	PPR: made from others
  *	0x200	IRR: a timer that is due raises its interrupt as soon as it is set

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * switch.c - the pause. All threads of the VMM stand; the helper reads the old VM, sets the new one,
- * compares, and puts the new files and mappings in the place of the old ones.
+ * switch.c - the pause. All threads of the VMM stand; the helper reads the old VM, sets the new
+ * one, compares, and puts the new files and mappings in the place of the old ones.
  *
- * The guard may be killed at any time. Before the helper begins, threads then go on with the old VM.
- * Once it has begun it ends by itself, with the new VM or, if a step fails, with the old one, and only
- * then do they go on.
+ * The guard may be killed at any time. Before the helper begins, threads then go on with the old
+ * VM. Once it has begun it ends by itself, with the new VM or, if a step fails, with the old one,
+ * and only then do they go on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -192,7 +192,7 @@ static void add_state(struct move *move, struct program *program)
 	program->vcpu = -1;
 }
 
-/* New files and pages in the place of the old ones. Nothing of it can fail but for lack of memory. */
+/* New files and pages in the place of the old ones. It can fail for lack of memory only. */
 static void add_switch(struct move *move, struct program *program)
 {
 	struct vm_file *file;

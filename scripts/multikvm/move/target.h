@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * target.h - the process whose VM is moved: its threads under ptrace, its memory, the parasite in it.
+ * target.h - the process whose VM is moved: its threads under ptrace, its memory, the parasite in
+ * it.
  *
  * All of this is for the guard, the one process that traces. Functions return 0 or -errno;
  * -ECANCELED says that target_fail() has kept the reason.
  *
  * The guard may be killed between any two of its system calls. What it leaves then:
  *
- *	a thread that stands with its own registers	the kernel lets it go on, its call starts again
- *	a thread that stands with diverted registers	it executes what they say, which ends in its own
- *	the helper					sees it, undoes what it made, and ends
+ *	a thread with its own registers		the kernel lets it go on, its call starts again
+ *	a thread with diverted registers	executes what they say, which ends in its own
+ *	the helper				sees it, undoes what it made, and ends
  */
 #ifndef TARGET_H
 #define TARGET_H
@@ -106,8 +107,8 @@ int threads_wait(struct target *target, uint64_t until);
 /* restore.c: code that gives a thread its registers back, without memory of its own */
 #define RESTORE_MAX 256
 /*
- * `mask`: address of the signal mask, which is set first, `used`: that of a word that becomes 0 then;
- * each may be 0. `eintr`: its call ends so.
+ * `mask`: address of the signal mask, which is set first, `used`: that of a word that becomes 0
+ * then; each may be 0. `eintr`: its call ends so.
  */
 size_t restore_code(uint8_t *to, const struct user_regs_struct *regs, uint64_t mask,
 		    uint64_t used, bool eintr);
@@ -129,6 +130,9 @@ uint64_t cave_find(struct target *target); /* an address, or 0 */
 /* inject.c: brings the parasite into the process; takes no thread that is a vCPU's if it can */
 int parasite_put(struct target *target, uint32_t slots, uint64_t until);
 
+/* leftovers.c: helpers of guards that were killed; before anything else */
+int leftovers_remove(struct target *target);
+
 /* helper.c: what the helper does */
 int helper_connect(struct target *target, uint64_t until);
 int helper_order(struct target *target, const struct order *order, int fd,
@@ -144,8 +148,8 @@ int park(struct target *target, struct thread *thread, uint32_t slot);
 int unpark(struct target *target, struct thread *thread);
 
 /*
- * Between two actions that another process can see. A program built FOR_TESTS kills itself at the one
- * whose number is MULTIKVM_KILL_AT in the environment.
+ * Between two actions that another process can see. A program built FOR_TESTS kills itself at the
+ * one whose number is MULTIKVM_KILL_AT in the environment.
  */
 #ifdef FOR_TESTS
 void instant(void);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rehearse.c - all that a move does to a process, without a VM: a helper comes into it and opens files,
- * its threads stand while the helper executes a program, they go on, and nothing stays.
+ * rehearse.c - all that a move does to a process, without a VM: a helper comes into it and opens
+ * files, its threads stand while the helper executes a program, they go on, and nothing stays.
  *
  * usage: rehearse PID [MODE]
  *
- * MODE is what the program does: "switch" (the default), "fail", after which the other program runs,
- * or "late", which is told the deadline too late. Prints what a move would report, as one line.
- * MULTIKVM_KILL_AT=N in the environment: it is killed at its Nth action.
+ * MODE is what the program does: "switch" (the default), "fail", after which the other program
+ * runs, or "late", which is told the deadline too late. Prints what a move would report, as one
+ * line. MULTIKVM_KILL_AT=N in the environment: it is killed at its Nth action.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -97,7 +97,9 @@ static int rehearse(const char *mode)
 	uint64_t at;
 	size_t i;
 
-	err = parasite_put(&target, 64, until);
+	err = leftovers_remove(&target);
+	if (!err)
+		err = parasite_put(&target, 64, until);
 	if (!err)
 		err = run(ORDER_RUN, target.data + offsetof(struct parasite, start),
 			  steps, 1, 0, fd, &answer);
@@ -107,6 +109,8 @@ static int rehearse(const char *mode)
 	if (answer.failed >= 0 || answer.fd < 0)
 		return target_fail(&target, SYSTEM, "no memory in the process");
 	before = now_ns();
+	printf("%u instants before the pause\n", instants);
+	fflush(stdout);
 	err = park_open(&target, now_ns() + 500 * MS);
 	if (!err)
 		err = threads_seize(&target);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * victim.c - a process whose threads notice whatever happens to them: a register, a flag, a byte below
- * the stack or an FPU register that changed, a sleep that was too short, a call that ended with EINTR
- * although no handler ran or that did not although one did, a signal or a byte that was lost.
+ * victim.c - a process whose threads notice whatever happens to them: a register, a flag, a byte
+ * below the stack or an FPU register that changed, a sleep that was too short, a call that ended
+ * with EINTR although no handler ran or that did not although one did, a signal or a byte that
+ * was lost.
  *
  * usage: victim [seccomp]
  *
  * For each line on its standard input it says "ok" once all threads have gone on since; or what is
- * wrong, and ends. The number behind "ok" is how often epoll_wait() ended with EINTR, as the kernel has
- * it after any stop (signal(7)): a move undoes that, but if the guard is killed in between. With "seccomp" a system call that its threads do not need kills it.
+ * wrong, and ends. The number behind "ok" is how often epoll_wait() ended with EINTR, as the
+ * kernel has it after any stop (signal(7)): a move undoes that, but if the guard is killed in
+ * between. With "seccomp" a system call that its threads do not need kills it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -194,7 +196,7 @@ static void *masked(void *unused)
 	return unused;
 }
 
-/* Registers, flags, the red zone and vector registers through some ms; the number of the wrong one. */
+/* Registers, flags, the red zone, vector registers through some ms; the place of the wrong one. */
 long busy_round(long rounds);
 asm(".text\n"
     ".globl busy_round\n"

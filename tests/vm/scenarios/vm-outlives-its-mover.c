@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Claim: the process that moves a VM may be killed at any time: the VM goes on, whole, on one of both
- * instances, and what was made of a second one goes. A VM that cannot be moved stays as it was, and
- * the reason is said.
+ * Claim: the process that moves a VM may be killed at any time: the VM goes on, whole, on one of
+ * both instances, and what was made of a second one goes. A VM that cannot be moved stays as it
+ * was, and the reason is said.
  *
  * fails when: TO BE WRITTEN
  *

@@ -41,8 +41,8 @@ all_signals:
 /*
  * A thread of the VMM waits for the end of the critical phase. It has the rax and the number of the
  * call that was interrupted, and is to enter at the second instruction. The kernel lets such a call
- * start again by going back two bytes; if it has called a handler, so that the call must end, it does
- * not, and rax is -EINTR.
+ * start again by going back two bytes; if it has called a handler, so that the call must end, it
+ * does not, and rax is -EINTR.
  */
 	.globl	parasite_park
 parasite_park:

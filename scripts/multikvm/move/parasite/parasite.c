@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parasite.c - what a move executes inside a VMM, see parasite.h. It calls nothing, has no variables
- * and leaves the FPU alone; parasite.lds and the Makefile see to that.
+ * parasite.c - what a move executes inside a VMM, see parasite.h. It calls nothing, has no
+ * variables and leaves the FPU alone; parasite.lds and the Makefile see to that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,8 +74,8 @@ static void wake_parked(struct parasite *p)
 }
 
 /*
- * ppoll(), since poll(), futex() and nanosleep() replace what the kernel knows of an interrupted call
- * of this thread, which it is to go on with.
+ * ppoll(), since poll(), futex() and nanosleep() replace what the kernel knows of an interrupted
+ * call of this thread, which it is to go on with.
  */
 static bool wait_for(int fd, uint64_t ns)
 {
@@ -86,9 +86,9 @@ static bool wait_for(int fd, uint64_t ns)
 }
 
 /*
- * Only threads whose guard was killed come here. Returns the code that gives the thread its registers
- * and its signals back. A call that any signal ends must not start again if one waits: its handler
- * runs before the call does.
+ * Only threads whose guard was killed come here. Returns the code that gives the thread its
+ * registers and its signals back. A call that any signal ends must not start again if one waits:
+ * its handler runs before the call does.
  */
 uint64_t park(struct parasite *p, struct slot *slot, int64_t result)
 {
@@ -181,9 +181,9 @@ static void copy(void *to, const void *from, uint64_t size)
 }
 
 /*
- * KVM stops at the first MSR that it refuses, and takes no more than 255 at once. This goes on behind:
- * the head of the rest lies over the value before it, which is put back. Returns the number of the
- * first that was left out, from 1 on, or 0.
+ * KVM stops at the first MSR that it refuses, and takes no more than 255 at once. This goes on
+ * behind: the head of the rest lies over the value before it, which is put back. Returns the
+ * number of the first that was left out, from 1 on, or 0.
  */
 static int64_t do_msrs(struct step *step)
 {
@@ -351,9 +351,10 @@ static bool slots_are_used(struct parasite *p)
 }
 
 /*
- * A guard that was killed may have left threads in the code. Each says when it has its signals again:
- * then it has some ten instructions to go, or a handler and those, for which it has a second. One that
- * never says so, since its handler does not return or since it was not diverted yet, keeps the code.
+ * A guard that was killed may have left threads in the code. Each says when it has its signals
+ * again: then it has some ten instructions to go, or a handler and those, for which it has a
+ * second. One that never says so, since its handler does not return or since it was not diverted
+ * yet, keeps the code.
  */
 static bool code_is_used(struct parasite *p)
 {
@@ -379,6 +380,8 @@ static void end(struct parasite *p)
 	call(SYS_close, p->socket, 0, 0, 0, 0, 0);
 	if (p->peer >= 0)
 		call(SYS_close, p->peer, 0, 0, 0, 0, 0);
+	/* From here on it is in no other move's way. */
+	__atomic_store_n(&p->ready, 0, __ATOMIC_SEQ_CST);
 	if (where && !code_is_used(p)) {
 		call(SYS_close, p->wake, 0, 0, 0, 0, 0);
 		asm volatile("jmp *%[where]"
@@ -386,15 +389,14 @@ static void end(struct parasite *p)
 			     : "a"(SYS_munmap), "D"(base), "S"(size), [where] "r"(where)
 			     : "memory");
 	}
-	__atomic_store_n(&p->ready, 0, __ATOMIC_SEQ_CST);
 	call(SYS_exit, 0, 0, 0, 0, 0, 0);
 }
 
 /*
- * The helper. The VMM's filters of system calls hold for it as soon as it has no guard, and most kill
- * the VMM for a call that they do not know: in a VMM that has filters (keep_open) it then waits for
- * ever, in a call that it is in already, until the next move ends it. Otherwise it finds that the guard
- * is gone and tidies up.
+ * The helper. The VMM's filters of system calls hold for it as soon as it has no guard, and most
+ * kill the VMM for a call that they do not know: in a VMM that has filters (keep_open) it then
+ * waits for ever, in a call that it is in already, until the next move ends it. Otherwise it
+ * finds that the guard is gone and tidies up.
  */
 void helper(struct parasite *p)
 {

@@ -4,17 +4,17 @@
  *
  * The parasite lies in one mapping of the VMM: code, which is not writable, then data:
  *
- *	code	the parasite; from PARASITE_STUBS on, PARASITE_STUB bytes for each slot: code that gives
- *		a thread its registers back
+ *	code	the parasite; from PARASITE_STUBS on, for each slot, code that gives a thread
+ *		its registers back
  *	data	struct parasite, the slots, the stack of the helper
  *
- * Its helper is a thread of the VMM's process, made by the guard and used by nobody else. It executes
- * programs, arrays of struct step, which the guard has put into the VMM's memory.
+ * Its helper is a thread of the VMM's process, made by the guard and used by nobody else. It
+ * executes programs, arrays of struct step, which the guard has put into the VMM's memory.
  *
- * Threads of the VMM stand in a ptrace stop while the helper switches. Their registers then are those
- * of parasite_park, so that a guard that is killed, which ends their stop, leaves them there and not
- * in the VMM's code. As long as the guard lives, no thread executes anything of the parasite but one,
- * for the microseconds that it takes to make the helper.
+ * Threads of the VMM stand in a ptrace stop while the helper switches. Their registers then are
+ * those of parasite_park, so that a guard that is killed, which ends their stop, leaves them
+ * there and not in the VMM's code. As long as the guard lives, no thread executes anything of the
+ * parasite but one, for the microseconds that it takes to make the helper.
  */
 #ifndef PARASITE_H
 #define PARASITE_H
@@ -61,8 +61,8 @@ enum step_kind {
 	STEP_AND,      /* the 32 bits at [0] &= [1] */
 	STEP_CLOCK,    /* the time, in ns of CLOCK_MONOTONIC, goes to [0] */
 	STEP_DEADLINE, /* fails once that time is later than [0] */
-	STEP_MSRS, /* ioctl [1] on [0] of the struct kvm_msrs at [2], with those it refuses left out */
-	STEP_FORGET, /* takes the system call [0] with the argument [1] out of what is to be undone */
+	STEP_MSRS, /* ioctl [1] on [0], with struct kvm_msrs at [2]; refused ones are left out */
+	STEP_FORGET, /* the system call [0] with the argument [1] is not to be undone */
 };
 
 /* What a system call must return, or the program ends there. */
