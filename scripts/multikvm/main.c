@@ -19,7 +19,7 @@ static const struct command commands[] = {
 	{ "run", do_run, "TAG -- COMMAND...",
 	  "a command whose /dev/kvm is this instance" },
 	{ "move", do_move,
-	  "PID|VM TAG | --all OLD NEW [--parallel N] [--rate N]  [--max-pause MS] "
+	  "PID|VM TAG | --all OLD NEW [--parallel N] [--rate N] [--max-pause MS] "
 	  "[--dry-run]",
 	  "a running VM, or all of an instance, to another one" },
 	{ "build", do_build, "TAG [--from FROM] [--series SERIES] [--patch FILE]...",

@@ -109,9 +109,9 @@ enum status move_check(const char *from, const char *to)
 	return DONE;
 }
 
-static enum status check_rights(void)
+enum status move_rights(void)
 {
-	char *status = host_read("/proc/self/status");
+	char *status = read_file("/proc/self/status");
 	char *line = status ? strstr(status, "\nCapEff:") : NULL;
 	unsigned long long has = 0;
 	bool enough;
@@ -217,6 +217,8 @@ static enum status move_one(const struct wish *wish, json_object *vm)
 	char text[80];
 	int err;
 
+	if (!status)
+		status = move_rights();
 	move_job(&guard, wish, vm);
 	err = status ? 0 : guard_start(&guard);
 	if (err)
@@ -269,8 +271,6 @@ enum status do_move(int argc, char **argv)
 	status = check_tag(wish.to);
 	if (!status && wish.all)
 		status = check_tag(wish.from);
-	if (!status)
-		status = check_rights();
 	if (status)
 		return status;
 	if (wish.all)

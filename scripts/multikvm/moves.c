@@ -146,7 +146,7 @@ static enum status check(const struct wish *wish)
 			      "use %s",
 			      wish->from, wish->to);
 	free(now);
-	return status;
+	return status ? status : move_rights();
 }
 
 enum status move_all(const struct wish *wish)

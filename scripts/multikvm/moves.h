@@ -20,6 +20,7 @@ struct wish {
 
 long long move_member(json_object *vm, const char *key); /* of vac_vms(), a number */
 enum status move_check(const char *from, const char *to);
+enum status move_rights(void);
 void move_job(struct guard *guard, const struct wish *wish, json_object *vm);
 json_object *move_outcome(const struct guard *guard, bool dry);
 /* A line that is replaced, on a terminal, once it takes long; NULL takes it away. */

@@ -125,6 +125,16 @@ REFUSED = (
                         "  next: another one, for example my_amd"),
     (["use", "no_such"], 2, "there is no kvm-no_such for the running kernel\n"
                             "  next: multikvm list"),
+    (["move", "71"], 1, "usage: multikvm move PID|VM TAG | --all OLD NEW [--parallel N] [--rate N] "
+     "[--max-pause MS] [--dry-run]\n  next: multikvm --help"),
+    (["move", "x", "a"], 1, "x is neither a process nor the number of a VM\n  next: multikvm ps"),
+    (["move", "70", "a"], 2, "70 is no process with a VM, and no VM\n  next: multikvm ps"),
+    (["move", "71", "b"], 3, "it is on b already"),
+    (["move", "2", "b", "--dry-run"], 3, "it is on b already"),
+    (["move", "71", "c"], 2, "c is not loaded\n  next: multikvm load c"),
+    (["move", "--all", "c", "b"], 2, "c is not loaded\n  next: multikvm list"),
+    (["move", "--all", "a", "b"], 3,
+     "a is the default: new VMs would go to it\n  next: multikvm use b"),
     (["rollback", "a"], 1, "usage: multikvm rollback \n  next: multikvm --help"),
     (["rollback"], 2, "there is nothing to roll back to: no other instance was the default\n"
                       "  next: multikvm use TAG"),
