@@ -53,6 +53,7 @@ enum part {
 	MP_STATE, /* first: it may take an INIT or SIPI, which changes the others */
 	EVENTS,	  /* it may put an exception's payload into CR2 and DR6 */
 	CPUID,
+	UNTOLD, /* what only KVM_MOVE_VCPU tells; before the timer, whose ticks it has */
 	REGS,
 	SREGS,
 	XCRS,

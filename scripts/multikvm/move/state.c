@@ -32,6 +32,8 @@ static const struct part_info {
 	[EVENTS] = PART(VCPU_EVENTS, sizeof(struct kvm_vcpu_events)),
 	[CPUID] = PART(CPUID2, sizeof(struct kvm_cpuid2) +
 				       CPUID_MAX * sizeof(struct kvm_cpuid_entry2)),
+	[UNTOLD] = { KVM_MOVE_VCPU, KVM_MOVE_SET_VCPU, sizeof(struct kvm_move_vcpu),
+		     "KVM_MOVE_VCPU", "KVM_MOVE_SET_VCPU" },
 	[REGS] = PART(REGS, sizeof(struct kvm_regs)),
 	[SREGS] = PART(SREGS2, sizeof(struct kvm_sregs2)),
 	[XCRS] = PART(XCRS, sizeof(struct kvm_xcrs)),
@@ -50,11 +52,12 @@ static const struct part_info {
  * The order in which a new vCPU takes it. What machine checks there are, and TSC's frequency, are
  * set before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. SREGS2 has
  * EFER, which nested state, and the local APIC's base, which its registers need. The MSRs have
- * the deadline of the APIC's timer. EVENTS come last: others would drop a pending exception.
+ * the deadline of the APIC's timer. UNTOLD is refused if the vCPU
+ * is busy again: then all goes back. EVENTS come last: others would drop a pending exception.
  */
 static const enum part set_order[] = {
-	CPUID, SREGS, NESTED,	  REGS,	      XCRS,	XSAVE,
-	LAPIC, MSRS,  TSC_OFFSET, DEBUG_REGS, MP_STATE, EVENTS,
+	CPUID, SREGS,	   NESTED,     REGS,	 XCRS,	 XSAVE,	 LAPIC,
+	MSRS,  TSC_OFFSET, DEBUG_REGS, MP_STATE, UNTOLD, EVENTS,
 };
 
 /*
@@ -166,6 +169,7 @@ int state_take(struct move *move, struct vcpu *vcpu, struct state *state, bool m
 	((struct kvm_cpuid2 *)state->part[CPUID])->nent = CPUID_MAX;
 	if (state->part[NESTED])
 		((struct kvm_nested_state *)state->part[NESTED])->size = move->nested_size;
+	((struct kvm_move_vcpu *)state->part[UNTOLD])->version = KVM_MOVE_VERSION;
 	tsc = state->part[TSC_OFFSET];
 	tsc->head.group = KVM_VCPU_TSC_CTRL;
 	tsc->head.attr = KVM_VCPU_TSC_OFFSET;
