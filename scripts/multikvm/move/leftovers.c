@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * leftovers.c - helpers of guards that were killed. Most end by themselves. In a VMM with filters of
- * system calls one waits in the kernel, since it could make no call without a tracer: it ends here,
- * with all that it had.
+ * leftovers.c - helpers of guards that were killed. Most end by themselves. In a VMM with filters
+ * of system calls one waits in the kernel, since it could make no call without a tracer: it ends
+ * here, with all that it had.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -170,7 +170,7 @@ static enum fate fate_of(const struct lists *lists, uint32_t i)
 	return back->data == got->data || !msr_is_compared(got->index) ? MOVED : CHANGED;
 }
 
-/* Where it comes in vcpu->msrs: those that are compared first, the timer's deadline last of MSRS. */
+/* Where it comes in vcpu->msrs: what is compared first, the timer's deadline last of MSRS. */
 static int pass_of(const struct kvm_msr_entry *entry, enum fate fate)
 {
 	if (fate == FIXED)

@@ -228,7 +228,7 @@ static int add_back(struct move *move, struct program *back)
 	struct vm_file *file;
 	struct run_map *map;
 	struct step *step;
-	int i, k;
+	int i, k, err;
 
 	for (i = 0; i < move->n_files; i++) {
 		file = &move->files[i];
@@ -246,10 +246,12 @@ static int add_back(struct move *move, struct program *back)
 		step->argument[4] = move->files[k].old;
 	}
 	i = back->n;
-	k = record_irqfds(move, back, true, move->vm);
+	err = record_irqfds(move, back, false, move->new_vm);
+	if (!err)
+		err = record_irqfds(move, back, true, move->vm);
 	for (; (uint32_t)i < back->n; i++)
 		back->steps[i].want = WANT_ANY;
-	return k;
+	return err;
 }
 
 static int take_state(struct move *move)
@@ -297,10 +299,11 @@ static int make_program(struct move *move, struct program *program, struct progr
 			(struct step){ .kind = STEP_COPY,
 				       .argument = { map->new, map->start, map->size } });
 	}
+	/* An event that comes after this is in the new VM: only a failure leads back. */
+	add_deadline(program, 0);
 	err = record_irqfds(move, program, true, move->new_vm);
 	if (err)
 		return err;
-	add_deadline(program, 0);
 	add_switch(move, program);
 	return add_back(move, back);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,13 +33,32 @@ static bool is_ours(const struct move *move, int fd)
 	return false;
 }
 
+/*
+ * By its number: a chroot or a mount namespace may have it under any name. /dev/kvm is of the
+ * instance that was the default then, which can only be that of the VM.
+ */
+static bool is_device(struct move *move, int fds, const char *entry, const char *name)
+{
+	struct stat file, device;
+	char path[40];
+
+	if ((*name != '/' && *name != '(') || fstatat(fds, entry, &file, 0) ||
+	    !S_ISCHR(file.st_mode))
+		return false;
+	if (file.st_rdev == makedev(10, 232))
+		return true;
+	snprintf(path, sizeof(path), "/dev/kvm-%s", move->from);
+	return !stat(path, &device) && file.st_rdev == device.st_rdev;
+}
+
 /* 1: a file of KVM's; 0: another one; -ECANCELED: it cannot be moved. */
-static int classify(struct move *move, const char *name, struct vm_file *file)
+static int classify(struct move *move, int fds, const char *entry, const char *name,
+		    struct vm_file *file)
 {
 	int end = 0;
 
 	file->id = -1;
-	if (!strcmp(name, "/dev/kvm") || !strncmp(name, "/dev/kvm-", 9))
+	if (is_device(move, fds, entry, name))
 		file->kind = DEVICE_FILE;
 	else if (!strcmp(name, "anon_inode:kvm-vm"))
 		file->kind = VM_FILE;
@@ -107,7 +128,7 @@ static int list_files(struct move *move, struct vm_file **files, int *n)
 		if (*entry->d_name == '.' || length < 0 || is_ours(move, file.fd))
 			continue;
 		name[length] = '\0';
-		err = classify(move, name, &file);
+		err = classify(move, dirfd(fds), entry->d_name, name, &file);
 		if (err <= 0)
 			continue;
 		more = realloc(*files, (*n + 1) * sizeof(file));
