@@ -3,11 +3,11 @@
 """Claim: what a move does to a process is not noticed by its threads, and whoever moves it may be
 killed at any instant: they go on exactly as they were.
 
-move/victim.c is a process that notices, move/rehearse.c does all of a move but what concerns KVM. Both
-need root.
+move/victim.c is a process that notices, move/rehearse.c does all of a move but what concerns KVM.
+Both need root.
 
-fails when: a thread gets its registers back without rax or its flags, PTRACE_SETSIGMASK is left out,
-the park code starts ppoll() again after a handler, the kernel's way back two bytes is not used in
+fails when: a thread gets its registers back without rax or its flags, PTRACE_SETSIGMASK is left
+out, the park code starts ppoll() again after a handler, the kernel's way back two bytes is not used in
 entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters stay
 (PTRACE_O_SUSPEND_SECCOMP), and when the helper does not look for the end of its socket.
 """
@@ -120,8 +120,8 @@ def killed(tests, out, text):
 
 
 def killed_with_filters(tests, out, text):
-    """While the helper waits for orders; it is left, and ends with the next move. A helper that is at
-    work then is killed by the filter, and the VMM with it."""
+    """While the helper waits for orders; it is left, and ends with the next move. A helper that
+    is at work then is killed by the filter, and the VMM with it."""
     first, wrong = int(text.split()[0]) - 12, []
     victim = Victim(out, "seccomp")
     before = victim.has()

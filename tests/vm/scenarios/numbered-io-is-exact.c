@@ -11,6 +11,8 @@
  * a coalesced write lost); the VMM sends the next interrupt before the guest did a round (an irqfd written
  * again is not noticed); pins of the IOAPIC for two vCPUs have one vector (an EOI resamples both); or the
  * VMM raises KVM_IRQ_LINE again before it lowered it.
+ *
+ * series: first
  */
 #include <stdbool.h>
 #include <string.h>
