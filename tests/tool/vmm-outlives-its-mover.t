@@ -7,9 +7,9 @@ move/victim.c is a process that notices, move/rehearse.c does all of a move but 
 Both need root.
 
 fails when: a thread gets its registers back without rax or its flags, PTRACE_SETSIGMASK is left
-out, the park code starts ppoll() again after a handler, the kernel's way back two bytes is not used in
-entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters stay
-(PTRACE_O_SUSPEND_SECCOMP), and when the helper does not look for the end of its socket.
+out, the park code starts ppoll() again after a handler, the kernel's way back two bytes is not
+used in entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters
+stay (PTRACE_O_SUSPEND_SECCOMP), and when the helper does not look for the end of its socket.
 """
 
 import os
