@@ -51,6 +51,8 @@ class Machine:
         self.monitor = os.path.join(directory, "monitor")
         self.variables = os.path.join(directory, "variables")
         self.started = None
+        if boot.secure_boot is not None:
+            self.BOOT_SECONDS *= 2      # the firmware comes first
 
     def command(self):
         boot = self.boot
