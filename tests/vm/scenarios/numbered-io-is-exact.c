@@ -13,6 +13,7 @@
  * VMM raises KVM_IRQ_LINE again before it lowered it.
  *
  * series: first
+ * test-all: amd
  */
 #include <stdbool.h>
 #include <string.h>
