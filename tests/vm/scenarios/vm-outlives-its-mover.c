@@ -4,10 +4,14 @@
  * both instances, and what was made of a second one goes. A VM that cannot be moved stays as it
  * was, and the reason is said.
  *
- * fails when: TO BE WRITTEN
+ * In the making, as vm-moves-between-instances is.
+ *
+ * fails when: no mutation was tried yet; tests/tool/vmm-outlives-its-mover.t, which has no VM, was seen
+ * to fail in the ways that its header names.
  *
  * needs: tool
  * series: first
+ * test-all: amd intel
  */
 #define _GNU_SOURCE
 #include "../guest/work.h"
