@@ -62,8 +62,8 @@ struct kvm_recorded {
  */
 void kvm_record_init(struct kvm *kvm, unsigned long type)
 {
-	mutex_init(&kvm->arch.record.lock);
-	kvm->arch.record.type = type;
+	mutex_init(&kvm->record.lock);
+	kvm->record.type = type;
 }
 
 /**
@@ -74,7 +74,7 @@ void kvm_record_free(struct kvm *kvm)
 {
 	struct kvm_recorded *one, *next;
 
-	for (one = kvm->arch.record.first; one; one = next) {
+	for (one = kvm->record.first; one; one = next) {
 		next = one->next;
 		kfree(one);
 	}
@@ -135,7 +135,7 @@ static bool replaces(const struct kvm_recorded *new, const struct kvm_recorded *
 /* Takes over what it is given. The call was made: this cannot fail. What is too much is refused. */
 static void keep(struct kvm *kvm, struct kvm_recorded *new, enum what_class class)
 {
-	struct kvm_record *record = &kvm->arch.record;
+	struct kvm_record *record = &kvm->record;
 	struct kvm_recorded **at, *old;
 	unsigned int count = 0;
 
@@ -259,8 +259,8 @@ static void put_kept(struct kvm *kvm, struct kvm_record_out *out, bool of_vcpus)
 	const struct kvm_recorded *one;
 	bool is_vcpus;
 
-	mutex_lock(&kvm->arch.record.lock);
-	for (one = kvm->arch.record.first; one; one = one->next) {
+	mutex_lock(&kvm->record.lock);
+	for (one = kvm->record.first; one; one = one->next) {
 		is_vcpus = one->item.vcpu != KVM_MOVE_VM;
 		if (is_vcpus != of_vcpus)
 			continue;
@@ -269,7 +269,7 @@ static void put_kept(struct kvm *kvm, struct kvm_record_out *out, bool of_vcpus)
 		else
 			put(out, &one->item, one->payload);
 	}
-	mutex_unlock(&kvm->arch.record.lock);
+	mutex_unlock(&kvm->record.lock);
 }
 
 static void put_slots(struct kvm *kvm, struct kvm_record_out *out)
@@ -452,7 +452,7 @@ static void put_vcpus(struct kvm *kvm, struct kvm_record_out *out)
 
 static void put_all(struct kvm *kvm, struct kvm_record_out *out)
 {
-	if (kvm->arch.record.type)
+	if (kvm->record.type)
 		kvm_record_refused(out, KVM_CREATE_VM, "a VM of another type than 0");
 	mutex_lock(&kvm->lock);
 	if (!list_empty(&kvm->devices))

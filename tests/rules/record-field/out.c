@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-struct kvm_vcpu_arch {
-	unsigned long regs[17];
-};
-
-struct kvm_arch {
-	struct kvm_record record;
-	unsigned long n_used_mmu_pages;
-};
-
-/* A near miss: the structure's other uses. */
 struct kvm {
 	struct kvm_arch arch;
+	bool vm_dead;
+	struct kvm_record record;
 };
+
+/* A near miss: it is asked. */
+static inline bool is_dead(struct kvm *kvm)
+{
+	return kvm->vm_dead;
+}
