@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
+# test-all
 """Claim: what a move does to a process is not noticed by its threads, and whoever moves it may be
 killed at any instant: they go on exactly as they were.
 
