@@ -22,7 +22,7 @@ static bool fits(struct target *target, const struct mapping *map)
 	uint8_t bytes[CAVE_SIZE];
 
 	if (map->end - map->start < CAVE_SIZE ||
-	    target_read(target, map->end - CAVE_SIZE, bytes, sizeof(bytes)))
+	    !target_peek(target, map->end - CAVE_SIZE, bytes, sizeof(bytes)))
 		return false;
 	if (!memcmp(bytes, end, sizeof(end)))
 		return true;

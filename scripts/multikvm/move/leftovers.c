@@ -31,12 +31,11 @@ static int each(const struct mapping *map, void *data)
 	if (strcmp(map->prot, "r-xp") || *map->name ||
 	    map->end - map->start < PARASITE_STUBS)
 		return 0;
-	if (target_read(search->target, map->start, &magic, sizeof(magic)))
-		return -ECANCELED;
-	if (magic != PARASITE_MAGIC)
+	/* It may go meanwhile. */
+	if (!target_peek(search->target, map->start, &magic, sizeof(magic)) ||
+	    magic != PARASITE_MAGIC ||
+	    !target_peek(search->target, map->end, found, size))
 		return 0;
-	if (target_read(search->target, map->end, found, size))
-		return -ECANCELED;
 	return found->magic == PARASITE_MAGIC && found->base == map->start &&
 	       found->ready == 1;
 }

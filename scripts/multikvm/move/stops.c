@@ -147,6 +147,28 @@ static int event(struct target *target, pid_t tid, int status)
 	return err;
 }
 
+/*
+ * The next event, as waitpid() has it. A signal that stops a thread on its way to it is only
+ * looked at: once the stop has been waited for, the kernel drops the signal if the guard is
+ * killed before it lets the thread go. 0: there is none.
+ */
+static pid_t next_event(int *status)
+{
+	siginfo_t info = { 0 };
+	int event;
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ||
+	    !info.si_pid)
+		return 0;
+	event = info.si_status >> 8;
+	if ((info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) && !event &&
+	    info.si_status != SYSCALL_STOP) {
+		*status = info.si_status << 8 | 0x7f;
+		return info.si_pid;
+	}
+	return waitpid(info.si_pid, status, __WALL | WNOHANG);
+}
+
 int threads_wait(struct target *target, uint64_t until)
 {
 	uint64_t time;
@@ -158,9 +180,11 @@ int threads_wait(struct target *target, uint64_t until)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	for (;;) {
-		tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid > 0)
+		tid = next_event(&status);
+		if (tid > 0) {
+			instant();
 			return event(target, tid, status);
+		}
 		time = now_ns();
 		if (time >= until)
 			return -ETIMEDOUT;
@@ -183,9 +207,9 @@ static bool in_restartable_sequence(struct target *target, struct thread *thread
 		    0 ||
 	    !config.rseq_abi_pointer)
 		return false;
-	if (target_read(target, config.rseq_abi_pointer + offsetof(struct rseq, rseq_cs),
-			&at, sizeof(at)) ||
-	    !at || target_read(target, at, &section, sizeof(section)))
+	if (!target_peek(target, config.rseq_abi_pointer + offsetof(struct rseq, rseq_cs),
+			 &at, sizeof(at)) ||
+	    !at || !target_peek(target, at, &section, sizeof(section)))
 		return false;
 	return thread->regs.rip - section.start_ip < section.post_commit_offset;
 }

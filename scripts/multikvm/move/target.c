@@ -131,6 +131,13 @@ int target_read(struct target *target, uint64_t from, void *to, size_t size)
 	return transfer(target, from, to, size, process_vm_readv, "read");
 }
 
+bool target_peek(struct target *target, uint64_t from, void *to, size_t size)
+{
+	struct iovec local = { to, size }, remote = { (void *)from, size };
+
+	return process_vm_readv(target->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
 int target_write(struct target *target, uint64_t to, const void *from, size_t size)
 {
 	int err;

@@ -70,6 +70,8 @@ void target_close(struct target *target);
 /* Keeps the first reason; the form is that of fail(). Returns -ECANCELED. */
 int target_fail(struct target *target, enum status status, const char *fmt, ...) FMT(3);
 int target_read(struct target *target, uint64_t from, void *to, size_t size);
+/* The same of what may not be there. */
+bool target_peek(struct target *target, uint64_t from, void *to, size_t size);
 int target_write(struct target *target, uint64_t to, const void *from, size_t size);
 /* Calls `each` until that returns another value than 0, which is returned. */
 int target_maps(struct target *target, int (*each)(const struct mapping *, void *),
