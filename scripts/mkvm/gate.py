@@ -10,7 +10,7 @@ variables and the fields of their structures, writes of the kernel's data, acces
 import re
 from pathlib import Path
 
-from . import digest, msrs, objects, percpu, tokens, written
+from . import digest, msrs, objects, origin, percpu, tokens, written
 from .failure import Refused
 from .known import LOOKED_AT, STATE, Known
 from .store import Store
@@ -24,8 +24,11 @@ NEXT = (f"\n  next: is it there once for the whole machine? then a line in {HOOK
         " kvm-x86/ have them")
 
 
-def check(files, own, hooks, known=None):
-    """Refuse rewritten files that use a hook, or what may be one; own are their global names."""
+def check(files, own, hooks, known=None, given=None):
+    """Refuse rewritten files that use a hook, or what may be one; own are their global names.
+
+    Messages name the lines of given, which are the files before the rules: what the reader has.
+    """
     known = known or Known()
     own = set(own)
     closed = {name for name, (_, is_open) in hooks.items() if not is_open} - own
@@ -44,7 +47,21 @@ def check(files, own, hooks, known=None):
         elif name not in own:
             unknown.append(f"{path}:{line}: {name}() may be a hook, and nobody has looked at it")
     if trouble or unknown:
-        raise Refused("\n".join(trouble + unknown) + (NEXT if unknown else ""))
+        raise Refused("\n".join(_in_given(trouble + unknown, given or files, files))
+                      + (NEXT if unknown else ""))
+
+
+def _in_given(messages, given, files):
+    """The messages with the lines of given for those of files; a rule's own line stays."""
+    place = {}
+    for message in messages:
+        if match := re.match(r"(\S+):(\d+): (.*)", message, re.S):
+            path, line, rest = match[1], int(match[2]), match[3]
+            if path not in place:
+                place[path] = {new: old for old, new in origin.places(
+                    *(origin.lines_of(one.get(path, b"")) for one in (given, files))).items()}
+            message = f"{path}:{place[path].get(line - 1, line - 1) + 1}: {rest}"
+        yield message
 
 
 def _defined(text):

@@ -106,20 +106,25 @@ def gone(before, after):
     return words(added_lines(after, before)) - words(added_lines(before, after)) - KEYWORDS
 
 
-def listed(patches, patched, rewritten):
-    """LIST of a package: where the rules left what each patch's added says of the patched files.
+def places(lines, fresh):
+    """{line of lines: line of fresh}, both from 0, of what both have.
 
-    A line that a rule changed counts as the patch's where the rule changed as many lines as before.
+    A line that was changed has a place where as many lines were changed as there were before.
     """
+    place, at, at2 = {}, 0, 0
+    for start, end, start2 in [*same(lines, fresh), (len(lines), len(lines), len(fresh))]:
+        if start - at == start2 - at2:
+            place |= zip(range(at, start), range(at2, start2))
+        place |= zip(range(start, end), range(start2, start2 + end - start))
+        at, at2 = end, start2 + end - start
+    return place
+
+
+def listed(patches, patched, rewritten):
+    """LIST of a package: where the rules left what each patch's added says of the patched files."""
     found = []
     for path in sorted({path for one in patches for path in one.touched if path in rewritten}):
-        lines, fresh = lines_of(patched[path]), lines_of(rewritten[path])
-        place, at, at2 = {}, 0, 0
-        for start, end, start2 in [*same(lines, fresh), (len(lines), len(lines), len(fresh))]:
-            if start - at == start2 - at2:
-                place |= zip(range(at, start), range(at2, start2))
-            place |= zip(range(start, end), range(start2, start2 + end - start))
-            at, at2 = end, start2 + end - start
+        place = places(lines_of(patched[path]), lines_of(rewritten[path]))
         for one in patches:
             numbers = sorted(place[line - 1] + 1 for line, _ in one.added.get(path, ())
                              if line - 1 in place)

@@ -45,7 +45,7 @@ def rewrite(folder, tag, out, patches=(), rules=None, cache=True, workers=WORKER
     renamed, kept = private.choose(result, store)
     tags.check_private(tag, renamed)
     if gated:
-        gate.check(result, {*renamed, *kept}, audit.house_lists())
+        gate.check(result, {*renamed, *kept}, audit.house_lists(), given=files)
     version, made = package.make(result, glue, tag, snapshot, rules_digest, patches, renamed,
                                  halves.of_package(snapshot.known, files, result), state)
     if patches:
