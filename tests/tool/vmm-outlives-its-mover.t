@@ -22,23 +22,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import ROOT, SANITIZERS, Tests, build_tool  # noqa: E402
-
-HERE = ROOT / "tests/tool/move"
-MOVE = ROOT / "scripts/multikvm/move"
+from host import ROOT, Tests, build_tool, build_with_mover  # noqa: E402
 
 
 def build():
     """rehearse and victim, beside the tool, for which the parasite is built."""
     out = build_tool().parent
-    common = ["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g"]
-    subprocess.run([*common, "-O2", "-pthread", "-o", out / "victim", HERE / "victim.c"],
-                   check=True)
-    parts = [MOVE / f"{part}.c" for part in
-             ("target", "threads", "stops", "restore", "cave", "inject", "helper", "park",
-              "leftovers")]
-    subprocess.run([*common, "-O1", *SANITIZERS.split(), "-DFOR_TESTS", f"-I{out}",
-                    "-o", out / "rehearse", HERE / "rehearse.c", *parts], check=True)
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O2", "-pthread",
+                    "-o", out / "victim", ROOT / "tests/tool/move/victim.c"], check=True)
+    build_with_mover("rehearse", "restore", "cave", "inject", "park", "leftovers")
     return out
 
 

@@ -26,7 +26,18 @@ static bool exists(pid_t pid, pid_t tid)
 	return !access(path, F_OK);
 }
 
-static int put(struct target *target, const struct order *order, int fd)
+static int stuck(struct target *target)
+{
+	return target_fail(
+		target, SYSTEM,
+		"process %d does not go on with the move\n"
+		"next: see whether it is stopped or has no CPU time, then the same "
+		"again",
+		target->pid);
+}
+
+/* The process has the other end of the socket, too, and may leave it full. */
+static int put(struct target *target, const struct order *order, int fd, uint64_t until)
 {
 	union {
 		struct cmsghdr head;
@@ -34,6 +45,7 @@ static int put(struct target *target, const struct order *order, int fd)
 	} control = { 0 };
 	struct iovec part = { (void *)order, sizeof(*order) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int err;
 
 	if (fd >= 0) {
 		message.msg_control = &control;
@@ -44,52 +56,112 @@ static int put(struct target *target, const struct order *order, int fd)
 		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
 	}
 	instant();
-	if (sendmsg(target->socket, &message, MSG_NOSIGNAL) != sizeof(*order))
-		return gone(target);
+	while (sendmsg(target->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+	       sizeof(*order)) {
+		if (errno != EAGAIN && errno != EINTR)
+			return gone(target);
+		err = threads_wait(target, now_ns() + MS);
+		if (err && err != -ETIMEDOUT)
+			return err;
+		if (now_ns() > until)
+			return stuck(target);
+	}
 	instant();
 	return 0;
 }
 
-int helper_order(struct target *target, const struct order *order, int fd,
+static bool is_index(int32_t index, uint32_t n)
+{
+	return index == -1 || (index >= 0 && (uint32_t)index < n);
+}
+
+/* -EAGAIN: there is none yet. What comes from the process may be anything. */
+static int take(struct target *target, const struct order *order, struct answer *answer)
+{
+	ssize_t got = recv(target->socket, answer, sizeof(*answer), MSG_DONTWAIT);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (got != sizeof(*answer))
+		return gone(target);
+	if (answer->number != order->number)
+		return -EAGAIN; /* of an order for which nobody waits any more */
+	if (!is_index(answer->failed, order->n) ||
+	    !is_index(answer->failed_back, order->n_back) ||
+	    answer->phase > PHASE_ABANDONED)
+		return target_fail(target, REFUSED,
+				   "process %d gives an answer that no helper gives\n"
+				   "next: do not trust its VMM",
+				   target->pid);
+	return 0;
+}
+
+int helper_order(struct target *target, const struct order *what, int fd,
 		 struct answer *answer, uint64_t until)
 {
 	struct pollfd poll_answer = { .fd = target->socket, .events = POLLIN };
-	int err = put(target, order, fd), ready = 0;
+	struct order order = *what;
+	int err;
 
-	while (!err && !(ready = poll(&poll_answer, 1, 1))) {
+	order.number = ++target->orders;
+	err = put(target, &order, fd, until);
+	while (!err) {
+		if (poll(&poll_answer, 1, 1) > 0) {
+			err = take(target, &order, answer);
+			if (err != -EAGAIN)
+				break;
+		}
 		err = threads_wait(target, now_ns());
 		if (err == -ETIMEDOUT)
 			err = 0;
 		if (!exists(target->pid, target->helper))
 			return gone(target);
 		if (!err && now_ns() > until)
-			return target_fail(target, SYSTEM,
-					   "process %d does not go on with the move",
-					   target->pid);
+			return stuck(target);
 	}
-	if (err)
-		return err;
-	if (ready < 0 || recv(target->socket, answer, sizeof(*answer), MSG_DONTWAIT) !=
-				 sizeof(*answer))
-		return gone(target);
 	instant();
+	return err;
+}
+
+/* A file of the process, which says itself which one it is. */
+int helper_take_socket(struct target *target, int fd)
+{
+	int domain = 0, type = 0, socket;
+	socklen_t size = sizeof(type);
+
+	socket = syscall(SYS_pidfd_getfd, target->pidfd, fd, 0);
+	if (socket < 0)
+		return target_fail(target, SYSTEM, "cannot take a file of process %d: %s",
+				   target->pid, strerror(errno));
+	if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) ||
+	    getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) || domain != AF_UNIX ||
+	    type != SOCK_SEQPACKET) {
+		close(socket);
+		return target_fail(target, REFUSED,
+				   "process %d gives a file that no helper gives\n"
+				   "next: do not trust its VMM",
+				   target->pid);
+	}
+	target->socket = socket;
 	return 0;
 }
 
 /* By the first order the helper knows that the guard has its end of the socket. */
 int helper_connect(struct target *target, uint64_t until)
 {
-	struct parasite *image = target->image;
+	struct {
+		int32_t ready, socket, peer;
+	} there;
 	struct order hello = { .kind = ORDER_RUN };
 	struct answer answer;
 	int err;
 
 	for (;;) {
-		err = target_read(target, target->data, image,
-				  offsetof(struct parasite, undo));
+		err = target_read(target, target->data + offsetof(struct parasite, ready),
+				  &there, sizeof(there));
 		if (err)
 			return err;
-		if (image->ready)
+		if (there.ready)
 			break;
 		if (now_ns() > until)
 			return target_fail(
@@ -98,22 +170,21 @@ int helper_connect(struct target *target, uint64_t until)
 				target->pid);
 		threads_wait(target, now_ns() + MS / 20);
 	}
-	if (image->ready < 0)
+	if (there.ready < 0)
 		return target_fail(target, REFUSED,
 				   "process %d may not open more files: %s\n"
 				   "next: prlimit --pid %d --nofile",
-				   target->pid, strerror(-image->ready), target->pid);
-	target->socket = syscall(SYS_pidfd_getfd, target->pidfd, image->peer, 0);
-	if (target->socket < 0)
-		return target_fail(target, SYSTEM, "cannot take a file of process %d: %s",
-				   target->pid, strerror(errno));
+				   target->pid, strerror(-there.ready), target->pid);
+	err = helper_take_socket(target, there.peer);
+	if (err)
+		return err;
 	return helper_order(target, &hello, -1, &answer, until);
 }
 
 int helper_end(struct target *target, uint64_t until)
 {
 	struct order order = { .kind = ORDER_END };
-	int err = put(target, &order, -1);
+	int err = put(target, &order, -1, until);
 
 	while (!err && exists(target->pid, target->helper)) {
 		threads_wait(target, now_ns() + MS);

@@ -65,12 +65,9 @@ int leftovers_remove(struct target *target)
 			err = thread_to_helper(target, search.found.cloned, true, until);
 		if (err)
 			return err;
-		target->socket = syscall(SYS_pidfd_getfd, target->pidfd,
-					 search.found.peer, 0);
-		if (target->socket < 0)
-			return target_fail(target, SYSTEM,
-					   "cannot take a file of process %d: %s",
-					   target->pid, strerror(errno));
+		err = helper_take_socket(target, search.found.peer);
+		if (err)
+			return err;
 		err = helper_end(target, until);
 		close(target->socket);
 		target->socket = -1;

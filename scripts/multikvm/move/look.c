@@ -19,6 +19,7 @@ struct lists {
 	struct kvm_msrs *got;  /* of the old vCPU */
 	struct kvm_msrs *set;  /* those of them that are tried, by the new one */
 	struct kvm_msrs *back; /* what that has then, all */
+	uint32_t n, n_set;     /* of `got` and `back`, and of `set` */
 };
 
 static struct kvm_msrs *take_list(struct move *move, const uint32_t *msrs, int n)
@@ -108,12 +109,12 @@ static void choose_tried(struct lists *lists)
 {
 	uint32_t i, n = 0;
 
-	for (i = 0; i < lists->got->nmsrs; i++)
+	for (i = 0; i < lists->n; i++)
 		if (!lists->got->entries[i].reserved &&
 		    msr_is_rehearsed(lists->got->entries[i].index,
 				     lists->got->entries[i].data))
 			lists->set->entries[n++] = lists->got->entries[i];
-	lists->set->nmsrs = n;
+	lists->set->nmsrs = lists->n_set = n;
 }
 
 static int rehearse(struct move *move, struct lists *lists)
@@ -145,7 +146,7 @@ static bool was_refused(const struct lists *lists, uint32_t msr)
 {
 	uint32_t i;
 
-	for (i = 0; i < lists->set->nmsrs; i++)
+	for (i = 0; i < lists->n_set; i++)
 		if (lists->set->entries[i].index == msr)
 			return lists->set->entries[i].reserved;
 	return false;
@@ -182,7 +183,7 @@ static int pass_of(const struct kvm_msr_entry *entry, enum fate fate)
 
 static int choose_msrs(struct move *move, struct vcpu *vcpu, const struct lists *lists)
 {
-	uint32_t i, n = lists->got->nmsrs, *count, taken = 0;
+	uint32_t i, n = lists->n, *count, taken = 0;
 	const struct kvm_msr_entry *entry;
 	enum fate fate;
 	int pass;
@@ -229,6 +230,7 @@ int look(struct move *move)
 	err = msrs_candidates(move, &msrs, &n);
 	for (i = 0; i < move->n_vcpus && !err; i++) {
 		vcpu = &move->vcpus[i];
+		lists[i].n = n;
 		lists[i].got = take_list(move, msrs, n);
 		lists[i].set = take_list(move, msrs, n);
 		lists[i].back = take_list(move, msrs, n);

@@ -38,7 +38,8 @@ int arena_make(struct move *move, size_t size)
 		err = helper_order(&move->target, &order, -1, &answer,
 				   now_ns() + PATIENCE);
 	if (!err)
-		err = target_read(&move->target, at, &map, sizeof(map));
+		err = target_read(&move->target, at + offsetof(struct step, result),
+				  &map.result, sizeof(map.result));
 	if (err)
 		return err;
 	if (answer.failed >= 0)
@@ -156,10 +157,21 @@ int program_load(struct move *move, struct program *program, struct program *bac
 	return arena_write(move, arena->local, (at - arena->local) + size + more);
 }
 
+/* No more than that: the rest of a step is what it was here. */
 int program_results(struct move *move, struct program *program, const struct order *order)
 {
-	return target_read(&move->target, order->program, program->steps,
-			   program->n * sizeof(struct step));
+	size_t size = program->n * sizeof(struct step);
+	struct step *there = malloc(size + 1);
+	uint32_t i;
+	int err;
+
+	if (!there)
+		return no_memory(move);
+	err = target_read(&move->target, order->program, there, size);
+	for (i = 0; i < program->n && !err; i++)
+		program->steps[i].result = there[i].result;
+	free(there);
+	return err;
 }
 
 int program_switch(struct move *move, const struct order *order)
@@ -180,6 +192,21 @@ int program_try(struct move *move, struct program *program, int fd)
 	return err ? err : arena_read(move, move->arena->local, move->arena->used);
 }
 
+/* Of the one that a step was refused; ~0: the list has no such. */
+static uint32_t index_of_msr(const struct move *move, const struct step *step)
+{
+	size_t at = step->argument[2] - move->arena->remote + sizeof(struct kvm_msrs);
+	const struct kvm_msr_entry *entry;
+
+	if (step->result < 1 || step->result > UINT16_MAX)
+		return ~0U;
+	at += (step->result - 1) * sizeof(*entry);
+	if (at > move->arena->used || sizeof(*entry) > move->arena->used - at)
+		return ~0U;
+	entry = (const void *)(move->arena->local + at);
+	return entry->index;
+}
+
 int program_failed(struct move *move, const struct program *program, enum status status,
 		   const char *next)
 {
@@ -196,10 +223,7 @@ int program_failed(struct move *move, const struct program *program, enum status
 		snprintf(how, sizeof(how), "took longer than %u ms", move->max_pause);
 	else if (step->kind == STEP_MSRS && step->result > 0)
 		snprintf(how, sizeof(how), "MSR %#x is refused",
-			 ((struct kvm_msrs *)(move->arena->local +
-					      (step->argument[2] - move->arena->remote)))
-				 ->entries[step->result - 1]
-				 .index);
+			 index_of_msr(move, step));
 	else if (step->result < 0)
 		snprintf(how, sizeof(how), "%s", strerror(-step->result));
 	else

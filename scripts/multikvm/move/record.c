@@ -15,11 +15,11 @@
 static const struct kvm_move_item *next_item(const uint8_t *record, uint64_t size,
 					     const struct kvm_move_item *item)
 {
-	const uint8_t *next = record;
+	uint64_t at = 0;
 
 	if (item)
-		next = (const uint8_t *)(item + 1) + ((item->size + 7ULL) & ~7ULL);
-	return next + sizeof(*item) <= record + size ? (const void *)next : NULL;
+		at = (const uint8_t *)(item + 1) - record + ((item->size + 7ULL) & ~7ULL);
+	return at < size ? (const void *)(record + at) : NULL;
 }
 
 #define for_each_item(item, record, size)                \
@@ -67,28 +67,63 @@ int record_ask(struct move *move, struct program *program, size_t room)
 	return 0;
 }
 
+/* The record comes through memory that the VMM can write: all items are whole, no more, no less. */
+static bool is_whole(const uint8_t *record, uint64_t size)
+{
+	const struct kvm_move_item *item;
+	uint64_t at = 0, room;
+
+	while (at < size) {
+		room = size - at;
+		item = (const void *)(record + at);
+		if (room < sizeof(*item) || item->size > room - sizeof(*item))
+			return false;
+		if (item->kind > KVM_MOVE_REFUSED)
+			return false;
+		if (item->kind != KVM_MOVE_REFUSED && _IOC_SIZE(item->request) &&
+		    (item->kind != KVM_MOVE_PAYLOAD ||
+		     item->size < _IOC_SIZE(item->request)))
+			return false;
+		at += sizeof(*item) + ((item->size + 7ULL) & ~7ULL);
+	}
+	return at == size;
+}
+
+static int keep_record(struct move *move, uint64_t room)
+{
+	uint64_t size = move->head->size;
+
+	if (size > room || !is_whole(record_items(move), size))
+		return target_fail(&move->target, REFUSED,
+				   "process %d gives a record that no instance gives\n"
+				   "next: do not trust its VMM",
+				   move->target.pid);
+	move->record = malloc(size + 1);
+	if (!move->record)
+		return target_fail(&move->target, SYSTEM, "no memory");
+	memcpy(move->record, record_items(move), size);
+	move->record_size = size;
+	return 0;
+}
+
 /* The first time; -E2BIG: the arena is too small. */
 int record_read(struct move *move)
 {
 	struct program program = { .vcpu = -1 };
 	size_t used = move->arena->used;
-	int err = record_ask(move, &program, move->arena->size - used - 65536);
+	uint64_t room = move->arena->size - used - 65536;
+	int err = record_ask(move, &program, room);
 	struct kvm_move_record *head = move->head;
 
 	if (!err)
 		err = program_try(move, &program, -1);
 	if (!err && move->answer.failed >= 0)
-		err = move->answer.result == -E2BIG && head->size <= RECORD_MAX
+		err = move->answer.result == -E2BIG && head->size > room &&
+				      head->size <= RECORD_MAX
 			      ? -E2BIG
 			      : refused(move, head, move->answer.result);
-	if (!err) {
-		move->record_size = head->size;
-		move->record = malloc(head->size + 1);
-		if (!move->record)
-			err = target_fail(&move->target, SYSTEM, "no memory");
-		else
-			memcpy(move->record, record_items(move), head->size);
-	}
+	if (!err)
+		err = keep_record(move, room);
 	program_free(&program);
 	move->arena->used = used;
 	return err;
@@ -101,6 +136,16 @@ bool record_unchanged(struct move *move)
 	       !memcmp(record_items(move), move->record, move->record_size);
 }
 
+/* Length of the text at its start. */
+static int plain(const char *name, uint32_t size)
+{
+	uint32_t n = 0;
+
+	while (n < size && n < 80 && name[n] >= ' ' && name[n] <= '~')
+		n++;
+	return n;
+}
+
 static int check_item(struct move *move, const struct kvm_move_item *item)
 {
 	const void *payload = item + 1;
@@ -111,8 +156,8 @@ static int check_item(struct move *move, const struct kvm_move_item *item)
 
 	if (item->kind == KVM_MOVE_REFUSED)
 		return target_fail(&move->target, REFUSED,
-				   "the VM uses what is not moved: %.*s", (int)item->size,
-				   (const char *)payload);
+				   "the VM uses what is not moved: %.*s",
+				   plain(payload, item->size), (const char *)payload);
 	switch (item->request) {
 	case KVM_SET_USER_MEMORY_REGION:
 		if (slot->flags & KVM_MEM_LOG_DIRTY_PAGES)

@@ -40,12 +40,17 @@ uint64_t now_ns(void)
 int target_fail(struct target *target, enum status status, const char *fmt, ...)
 {
 	va_list ap;
+	char *at;
 
 	if (!target->status) {
 		target->status = status;
 		va_start(ap, fmt);
 		vsnprintf(target->why, sizeof(target->why), fmt, ap);
 		va_end(ap);
+		/* Names of processes and files are their makers', and come to a terminal. */
+		for (at = target->why; *at; at++)
+			if ((unsigned char)*at < ' ' && *at != '\n')
+				*at = '?';
 	}
 	return -ECANCELED;
 }

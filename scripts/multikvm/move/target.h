@@ -52,6 +52,7 @@ struct target {
 	pid_t helper;
 	bool helper_traced;
 	int socket;
+	uint32_t orders; /* that were given */
 	/* What went wrong. */
 	enum status status;
 	char why[1024];
@@ -135,7 +136,11 @@ int parasite_put(struct target *target, uint32_t slots, uint64_t until);
 /* leftovers.c: helpers of guards that were killed; before anything else */
 int leftovers_remove(struct target *target);
 
-/* helper.c: what the helper does */
+/*
+ * helper.c: what the helper does. It is a thread of the VMM, and works on memory that the VMM can
+ * write: what comes back is a value, and no length, index or pointer that is followed here.
+ */
+int helper_take_socket(struct target *target, int fd);
 int helper_connect(struct target *target, uint64_t until);
 int helper_order(struct target *target, const struct order *order, int fd,
 		 struct answer *answer, uint64_t until);

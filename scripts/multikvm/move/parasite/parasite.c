@@ -412,6 +412,7 @@ void helper(struct parasite *p)
 		if (receive(p, &order, &answer.fd) != sizeof(order) ||
 		    order.kind == ORDER_END)
 			break;
+		answer.number = order.number;
 		if (!p->keep_open && p->peer >= 0) {
 			call(SYS_close, p->peer, 0, 0, 0, 0, 0);
 			p->peer = -1;

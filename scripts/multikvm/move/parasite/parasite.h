@@ -91,7 +91,7 @@ enum order_kind {
 struct order {
 	uint32_t kind;
 	uint32_t n, n_back;
-	uint32_t unused;
+	uint32_t number; /* comes back with the answer */
 	uint64_t program, back;
 };
 
@@ -102,6 +102,7 @@ struct answer {
 	int32_t failed_back; /* the same of the program that undoes, or -1 */
 	uint32_t phase;
 	uint64_t began, ended; /* CLOCK_MONOTONIC in ns: of the critical phase */
+	uint32_t number, unused;
 };
 
 struct undone {
