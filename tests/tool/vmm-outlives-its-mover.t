@@ -10,7 +10,8 @@ Both need root.
 fails when: a thread gets its registers back without rax or its flags, PTRACE_SETSIGMASK is left
 out, the park code starts ppoll() again after a handler, the kernel's way back two bytes is not
 used in entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters
-stay (PTRACE_O_SUSPEND_SECCOMP), and when the helper does not look for the end of its socket.
+stay (PTRACE_O_SUSPEND_SECCOMP), when the helper does not look for the end of its socket, and when
+helper_switch() gives up after some seconds.
 """
 
 import os
@@ -88,6 +89,31 @@ def moved(tests, out, *words):
     return text
 
 
+def states(victim):
+    """Of its threads, one letter each: t is a stop for a tracer, T one by a signal."""
+    stats = (task.joinpath("stat").read_text() for task in
+             Path(f"/proc/{victim.program.pid}/task").iterdir())
+    return "".join(sorted(stat.rpartition(")")[2].split()[0] for stat in stats))
+
+
+def stopped(tests, out, *words):
+    """The helper, with the process, in the middle of a switch of 3 seconds."""
+    victim, kind = Victim(out, *words), " ".join(words) or "a process"
+    mover = subprocess.Popen([victim.rehearse, str(victim.program.pid), "slow"], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(1.5)
+    os.kill(victim.program.pid, signal.SIGSTOP)
+    time.sleep(6)
+    seen = states(victim)
+    os.kill(victim.program.pid, signal.SIGCONT)
+    said = mover.communicate()[0]
+    tests.ok(seen.count("t") >= len(seen) - 1 > 5, f"{kind}: while its helper is stopped, threads"
+             " stand", seen, said)
+    tests.ok("phase 2, step -1" in said, f"{kind}: the helper ends what it began", said)
+    tests.ok(victim.goes_on(), f"{kind}: its threads go on", victim.said)
+    victim.end()
+
+
 def killed(tests, out, text):
     """At each instant. The number differs by a few with each run: threads come and go."""
     last = int(text.split()[-2])
@@ -141,6 +167,8 @@ def main():
     out = build()
     text = moved(tests, out)
     moved(tests, out, "seccomp")
+    stopped(tests, out)
+    stopped(tests, out, "seccomp")
     killed_with_filters(tests, out, text)
     killed(tests, out, text)
     tests.done()

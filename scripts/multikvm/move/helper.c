@@ -13,6 +13,8 @@
 
 #include "target.h"
 
+#define LATE (2000 * MS) /* for what is due */
+
 static int gone(struct target *target)
 {
 	return target_fail(target, NOT_FOUND, "process %d has ended", target->pid);
@@ -75,7 +77,15 @@ static bool is_index(int32_t index, uint32_t n)
 	return index == -1 || (index >= 0 && (uint32_t)index < n);
 }
 
-/* -EAGAIN: there is none yet. What comes from the process may be anything. */
+static int no_helper(struct target *target)
+{
+	return target_fail(target, REFUSED,
+			   "process %d gives an answer that no helper gives\n"
+			   "next: do not trust its VMM",
+			   target->pid);
+}
+
+/* -EAGAIN: there is none yet, -EPIPE: none comes. What the process gives may be anything. */
 static int take(struct target *target, const struct order *order, struct answer *answer)
 {
 	ssize_t got = recv(target->socket, answer, sizeof(*answer), MSG_DONTWAIT);
@@ -83,16 +93,13 @@ static int take(struct target *target, const struct order *order, struct answer 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (got != sizeof(*answer))
-		return gone(target);
+		return -EPIPE;
 	if (answer->number != order->number)
 		return -EAGAIN; /* of an order for which nobody waits any more */
 	if (!is_index(answer->failed, order->n) ||
 	    !is_index(answer->failed_back, order->n_back) ||
 	    answer->phase > PHASE_ABANDONED)
-		return target_fail(target, REFUSED,
-				   "process %d gives an answer that no helper gives\n"
-				   "next: do not trust its VMM",
-				   target->pid);
+		return no_helper(target);
 	return 0;
 }
 
@@ -119,6 +126,68 @@ int helper_order(struct target *target, const struct order *what, int fd,
 		if (!err && now_ns() > until)
 			return stuck(target);
 	}
+	instant();
+	return err == -EPIPE ? gone(target) : err;
+}
+
+/*
+ * What a switch is known to have come to by what the process says of its phase. -EAGAIN: it may
+ * yet change something. A helper that has not begun by the deadline does not: its first step sees
+ * that it is late.
+ */
+static int settled(struct target *target, struct answer *answer, uint64_t *since)
+{
+	uint64_t time = now_ns();
+	uint32_t phase;
+
+	if (!target_peek(target, target->data + offsetof(struct parasite, phase), &phase,
+			 sizeof(phase)))
+		return gone(target);
+	if (phase > PHASE_ABANDONED)
+		return no_helper(target);
+	if (phase == PHASE_OPEN) {
+		if (!exists(target->pid, target->helper))
+			return gone(target);
+		return time > target->image->deadline + LATE ? stuck(target) : -EAGAIN;
+	}
+	if (phase == PHASE_CRITICAL)
+		return -EAGAIN;
+	/* It is over. The answer says more, and comes now if at all. */
+	if (!*since)
+		*since = time;
+	if (time < *since + LATE)
+		return -EAGAIN;
+	*answer = (struct answer){ .failed = -1, .failed_back = -1, .phase = phase };
+	return phase == PHASE_BACK ? stuck(target) : 0;
+}
+
+/*
+ * The critical phase. As long as the helper may change anything the threads must stand: it may be
+ * stopped by a signal or for lack of memory, and then go on. So neither time nor what threads do
+ * ends this, but what the helper says, or the end of the process.
+ */
+int helper_switch(struct target *target, const struct order *what, struct answer *answer)
+{
+	struct pollfd poll_answer = { .fd = target->socket, .events = POLLIN };
+	struct order order = *what;
+	uint64_t since = 0;
+	int err;
+
+	order.number = ++target->orders;
+	err = put(target, &order, -1, now_ns() + LATE);
+	if (err)
+		return err;
+	do {
+		err = -EAGAIN;
+		if (poll(&poll_answer, 1, 1) > 0)
+			err = take(target, &order, answer);
+		if (err == -EPIPE)
+			err = -EAGAIN;
+		if (err == -EAGAIN) {
+			threads_wait(target, now_ns() + MS / 10);
+			err = settled(target, answer, &since);
+		}
+	} while (err == -EAGAIN);
 	instant();
 	return err;
 }

@@ -70,7 +70,7 @@ static int read_old(struct move *move, struct lists *lists)
 		err = 0;
 	}
 	if (!err)
-		err = program_switch(move, &order);
+		err = program_start(move, &order);
 	threads_detach(&move->target);
 	if (err == -EBUSY)
 		err = too_busy(move);

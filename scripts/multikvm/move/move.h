@@ -141,10 +141,11 @@ void program_free(struct program *program);
 int program_run(struct move *move, struct program *program);
 /* The same, and move->answer says what failed. */
 int program_try(struct move *move, struct program *program, int fd);
-/* Of the critical phase: into the memory of the process; its start; what its steps returned. */
+/* The same in parts: into the memory of the process; its start; what its steps returned. */
 int program_load(struct move *move, struct program *program, struct program *back,
 		 struct order *order);
-int program_switch(struct move *move, const struct order *order);
+int program_start(struct move *move, const struct order *order);
+int program_switch(struct move *move, const struct order *order); /* the critical phase */
 int program_results(struct move *move, struct program *program,
 		    const struct order *order);
 /* Reports the step that failed. */

@@ -174,9 +174,14 @@ int program_results(struct move *move, struct program *program, const struct ord
 	return err;
 }
 
-int program_switch(struct move *move, const struct order *order)
+int program_start(struct move *move, const struct order *order)
 {
 	return helper_order(&move->target, order, -1, &move->answer, now_ns() + PATIENCE);
+}
+
+int program_switch(struct move *move, const struct order *order)
+{
+	return helper_switch(&move->target, order, &move->answer);
 }
 
 int program_try(struct move *move, struct program *program, int fd)

@@ -81,15 +81,16 @@ static int look(struct target *target, struct thread *thread)
 /* The helper runs freely; a stop of the whole process is a stop of the helper as well. */
 static int helper_event(struct target *target, int status)
 {
-	int request = PTRACE_CONT;
+	int request = PTRACE_CONT, signal = WSTOPSIG(status);
 
 	if (!WIFSTOPPED(status)) {
 		target->helper_traced = false;
 		return 0;
 	}
-	if (status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) != SIGTRAP)
+	if (status >> 16 == PTRACE_EVENT_STOP && signal != SIGTRAP)
 		request = PTRACE_LISTEN;
-	thread_trace(request, target->helper, 0, 0);
+	/* Only signals that stop come to it. */
+	thread_trace(request, target->helper, 0, status >> 16 ? 0 : signal);
 	return 0;
 }
 

@@ -59,7 +59,7 @@ int ask_load(struct move *move)
 /* Takes the answers; `all` is what any vCPU is busy with. */
 static int ask(struct move *move, uint32_t *all)
 {
-	int i, err = program_switch(move, &move->ask);
+	int i, err = program_start(move, &move->ask);
 
 	move->arena = &move->arenas[1];
 	if (!err)

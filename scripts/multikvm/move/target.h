@@ -144,6 +144,12 @@ int helper_take_socket(struct target *target, int fd);
 int helper_connect(struct target *target, uint64_t until);
 int helper_order(struct target *target, const struct order *order, int fd,
 		 struct answer *answer, uint64_t until);
+/*
+ * The first step of the program is the deadline of park_open(). An error: the helper changes
+ * nothing any more, and cannot be asked again.
+ */
+int helper_switch(struct target *target, const struct order *order,
+		  struct answer *answer);
 /* The helper undoes what it has made, and all of this goes. */
 int helper_end(struct target *target, uint64_t until);
 

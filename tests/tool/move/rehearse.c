@@ -6,8 +6,9 @@
  * usage: rehearse PID [MODE]
  *
  * MODE is what the program does: "switch" (the default), "fail", after which the other program
- * runs, or "late", which is told the deadline too late. Prints what a move would report, as one
- * line. MULTIKVM_KILL_AT=N in the environment: it is killed at its Nth action.
+ * runs, "late", which is told the deadline too late, or "slow", which takes seconds. Prints what a
+ * move would report, as one line. MULTIKVM_KILL_AT=N in the environment: it is killed at its Nth
+ * action.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,7 +42,9 @@ static int run(int kind, uint64_t at, struct step *steps, uint32_t n, uint32_t n
 	if (n + n_back)
 		err = target_write(&target, at, steps, (n + n_back) * sizeof(*steps));
 	if (!err)
-		err = helper_order(&target, &order, fd, answer, now_ns() + PATIENCE);
+		err = kind == ORDER_SWITCH ? helper_switch(&target, &order, answer)
+					   : helper_order(&target, &order, fd, answer,
+							  now_ns() + PATIENCE);
 	if (!err && n)
 		err = target_read(&target, at, steps, (n + n_back) * sizeof(*steps));
 	return err;
@@ -57,11 +60,11 @@ static const struct step map = {
 };
 
 /* What a switch has: calls, comparisons, copies, something that fails. */
-static int make(struct step *steps, uint64_t at, const char *mode)
+static int make(struct step *steps, uint64_t at, uint64_t deadline, const char *mode)
 {
 	int n = 0;
 
-	steps[n++] = (struct step){ STEP_DEADLINE, .argument = { now_ns() + PATIENCE } };
+	steps[n++] = (struct step){ STEP_DEADLINE, .argument = { deadline } };
 	steps[n++] = (struct step){
 		STEP_CALL,
 		WANT_SUCCESS,
@@ -75,6 +78,13 @@ static int make(struct step *steps, uint64_t at, const char *mode)
 		WANT_SUCCESS,
 		.argument = { at + 32768 + 300, at + 300, 2000 },
 	};
+	if (!strcmp(mode, "slow"))
+		steps[n++] = (struct step){
+			STEP_CALL,
+			WANT_SUCCESS,
+			.number = SYS_nanosleep,
+			.argument = { at + 60000 },
+		};
 	if (!strcmp(mode, "fail"))
 		steps[n++] = (struct step){
 			STEP_CALL,
@@ -91,7 +101,8 @@ static int make(struct step *steps, uint64_t at, const char *mode)
 static int rehearse(const char *mode)
 {
 	struct step steps[16] = { map };
-	uint64_t until = now_ns() + PATIENCE, before;
+	uint64_t until = now_ns() + PATIENCE, before, deadline;
+	struct timespec some = { 3, 0 };
 	struct answer answer;
 	int err, n, fd = eventfd(3, EFD_CLOEXEC);
 	uint64_t at;
@@ -111,14 +122,17 @@ static int rehearse(const char *mode)
 	before = now_ns();
 	printf("%u instants before the pause\n", instants);
 	fflush(stdout);
-	err = park_open(&target, now_ns() + 500 * MS);
+	deadline = now_ns() + 500 * MS;
+	err = park_open(&target, deadline);
+	if (!err)
+		err = target_write(&target, at + 60000, &some, sizeof(some));
 	if (!err)
 		err = threads_seize(&target);
 	if (!err)
 		err = threads_stop(&target, until);
 	for (i = 0; i < target.n && !err; i++)
 		err = park(&target, &target.threads[i], i);
-	n = make(steps, at, mode);
+	n = make(steps, at, deadline, mode);
 	if (!err)
 		err = run(ORDER_SWITCH, at, steps, n, 1, -1, &answer);
 	for (i = 0; i < target.n; i++)

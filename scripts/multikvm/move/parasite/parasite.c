@@ -283,8 +283,9 @@ static void run_critical(struct parasite *p, struct order *order, struct answer 
 	if (answer->failed >= 0) {
 		end = PHASE_BACK;
 		answer->result = steps[answer->failed].result;
-		answer->failed_back = run(p, (struct step *)order->back, order->n_back,
-					  true);
+		if (answer->failed > 0)
+			answer->failed_back = run(p, (struct step *)order->back,
+						  order->n_back, true);
 	}
 	__atomic_store_n(&p->phase, end, __ATOMIC_SEQ_CST);
 	wake_parked(p);

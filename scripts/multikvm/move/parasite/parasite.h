@@ -83,7 +83,11 @@ struct step {
 
 enum order_kind {
 	ORDER_RUN, /* execute a program; what it made is undone at the end */
-	ORDER_SWITCH, /* the same as the critical phase: another program undoes it if it fails */
+	/*
+	 * The same as the critical phase: another program undoes it if it fails. Not after its
+	 * first step, which changes nothing.
+	 */
+	ORDER_SWITCH,
 	ORDER_END, /* undo all, leave no trace */
 };
 
