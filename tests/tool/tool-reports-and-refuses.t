@@ -8,8 +8,9 @@ The tool is built with sanitizers and sees a folder instead of the host: MULTIKV
 fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
 refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
 printed as it is, a process that has only got the pid is shown, an instance has a member that the
-schema lacks, make_package() does not ask whether rewrite is --ready, report_end() is DONE, flush()
-says nothing, or says it also when a reader has gone, and when say() keeps that in mind.
+schema lacks, make_package() does not ask whether rewrite is --ready, rewrite --ready looks for
+nothing, fail_as_said() leaves out a script's message or its other lines, report_end() is DONE,
+flush() says nothing, or says it also when a reader has gone, and when say() keeps that in mind.
 """
 
 import json
@@ -283,18 +284,30 @@ def looks_first(tap, host):
     programs = host.path("programs")
     programs.mkdir()
     tool = build_tool("tool-with-scripts", SANITIZERS, ROOT / "scripts")
-    done = subprocess.run([tool, "build", "x", "--from", "6.1.999"], stderr=subprocess.PIPE,
-                          text=True, env={"PATH": str(programs), "MULTIKVM_ROOT": str(host.folder)})
-    tap.same((done.returncode, done.stderr.splitlines()[0]),
-             (4, "rewrite: this needs what is not installed: spatch"),
-             "build: what is missing is said before anything is looked for or downloaded")
-    for words in (["build", "x", "--from", "6.1.999"], ["package", "/nowhere"]):
-        done = subprocess.run([tool, *words, "--json"], stdout=subprocess.PIPE, text=True,
+
+    def run(*words):
+        done = subprocess.run([tool, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True,
                               env={"PATH": str(programs), "MULTIKVM_ROOT": str(host.folder)})
-        document = json.loads(done.stdout)
+        return done.returncode, done.stdout, done.stderr
+
+    for words, status, cause, claim in (
+            (["build", "x", "--from", "6.1.999"], 4,
+             "rewrite: this needs what is not installed: spatch",
+             "what is missing is said before anything is looked for or downloaded"),
+            (["package", "/nowhere"], 2,
+             "package: /nowhere is no source package: it has no dkms.conf",
+             "what is no source package is said")):
+        got, _, said = run(*words)
+        message, *details, next_ = said.splitlines()
+        tap.same((got, message), (status, cause), f"{words[0]}: {claim}")
+        document = json.loads(run(*words, "--json")[1])
         jsonschema.validate(document, SCHEMA)
-        tap.ok(document["error"]["status"] == done.returncode and document["error"]["next"],
-               f"{words[0]}: what its program says is a document, too", document)
+        tap.same(document["error"],
+                 {"status": status, "message": cause,
+                  "details": [line.removeprefix("  ") for line in details],
+                  "next": next_.removeprefix("  next: ")},
+                 "  and the same as JSON: cause, details and what to type")
 
 
 def main():
