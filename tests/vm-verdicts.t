@@ -5,6 +5,7 @@
 Each test here is a machine that was made to end in one way (tests/vm/selftest.c), so this file is
 also the proof that tests/vm/machine can fail. With SAMPLE=1, as in make test, it is every third of
 them. What made these tests fail when tried:
+  logs-a-declared-report  each line of the report was a message
   logs-a-warning      init read the kernel log without finishing its last record first
   starves-everybody   the panic that tests/vm/machine causes in a hung kernel counted as a verdict
   hangs-before-init   tests/vm/machine gave up at the first hang
@@ -48,6 +49,8 @@ CASES = (
     ("resets-the-machine", "died", "no verdict", ["reboot"], []),
     ("logs-a-warning", "log", "a warning nobody declared", ["log"], []),
     ("logs-a-declared-warning", "pass", "", ["log"], ["--expect", "EXPECT"]),
+    ("logs-a-declared-report", "pass", "", ["report"], ["--expect", "EXPECT"]),
+    ("logs-a-report", "log", "possible circular locking", ["report"], []),
     ("ends-with-status-3", "fail", "status 3", ["status"], []),
     ("aborts", "fail", "signal 6", ["abort"], []),
     ("prints-not-ok", "fail", "not ok 1", ["not-ok"], []),
@@ -75,7 +78,8 @@ def prepare(directory, kver):
                    stdout=sys.stderr)
     expect = os.path.join(directory, "expect")
     with open(expect, "w", encoding="ascii") as file:
-        file.write("# This scenario writes it.\nselftest: a warning nobody declared\n")
+        file.write("# This scenario writes it.\nselftest: a warning nobody declared\n"
+                   "(?s)WARNING: possible circular .*\\(&selftest\\).*\n")
     return {"PROGRAM": program, "MODULE": os.path.join(module, "selftest-module.ko"),
             "EXPECT": expect}
 

@@ -102,6 +102,13 @@ int main(int argc, char **argv)
 		reboot(RB_AUTOBOOT);
 	} else if (!strcmp(how, "log")) {
 		put("/dev/kmsg", "<4>selftest: a warning nobody declared");
+	} else if (!strcmp(how, "report")) {
+		put("/dev/kmsg", "<4>");
+		put("/dev/kmsg", "<4>====");
+		put("/dev/kmsg",
+		    "<4>WARNING: possible circular locking dependency detected");
+		put("/dev/kmsg", "<4>lock (&selftest)");
+		put("/dev/kmsg", "<4> </TASK>");
 	} else if (!strcmp(how, "garble")) {
 		printf("# \x1eH 0 00000000 no frame\n# \xff\xfe\\x41\n#%2500s|\n",
 		       "long");

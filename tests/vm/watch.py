@@ -24,6 +24,11 @@ OOPS = re.compile(
     r"|INFO: (possible|inconsistent|suspicious)|unregister_netdevice: waiting")
 PANIC = re.compile(r"Kernel panic - ")
 
+# A report of the lock validator is some hundred messages, up to the end of a stack.
+REPORT = re.compile(r"WARNING: possible (circular locking dependency|.*deadlock|.*inversion).*"
+                    r"|WARNING: (inconsistent lock state|suspicious RCU usage)")
+REPORT_END = " </TASK>"
+
 
 def read_expected(path):
     """Regular expressions, one a line, each below a comment that says why it is expected."""
@@ -46,6 +51,11 @@ def read_expected(path):
             except re.error as error:
                 raise Failure(USAGE, f"{path}:{number}: {error}") from None
     return patterns
+
+
+def undeclared(messages):
+    """The first line of the first of them, for a verdict."""
+    return f"undeclared kernel message: {messages[0][1].partition(chr(10))[0]}"
 
 
 class Tail:
@@ -226,8 +236,26 @@ class Run:
     def is_expected(self, text):
         return any(pattern.fullmatch(text) for pattern in self.expected)
 
+    def messages(self):
+        """The kernel's log; a report of the lock validator is one message."""
+        messages, report = [], None
+        for level, text in self.kernel_log:
+            if report is None and REPORT.fullmatch(text):
+                # An empty line and one of "=" came before.
+                while messages and not messages[-1][1].strip("="):
+                    messages.pop()
+                report = []
+            if report is None:
+                messages.append((level, text))
+                continue
+            report.append(text)
+            if text == REPORT_END:
+                messages.append((level, "\n".join(report)))
+                report = None
+        return messages + [(4, text) for text in report or []]
+
     def unexpected(self):
-        return [(level, text) for level, text in self.kernel_log
+        return [(level, text) for level, text in self.messages()
                 if (level <= 4 or OOPS.search(text)) and not self.is_expected(text)]
 
     def oops(self):
@@ -256,7 +284,7 @@ class Run:
         if problem:
             return "fail", problem
         if unexpected := self.unexpected():
-            return "log", f"undeclared kernel message: {unexpected[0][1]}"
+            return "log", undeclared(unexpected)
         return "pass", None
 
     def verdict(self):
@@ -284,7 +312,7 @@ class Run:
         if not self.args.no_tap and (problem := self.tap.verdict()):
             return "fail", problem
         if unexpected := self.unexpected():
-            return "log", f"undeclared kernel message: {unexpected[0][1]}"
+            return "log", undeclared(unexpected)
         return "pass", None
 
     def finish(self, verdict, reason):
@@ -294,7 +322,8 @@ class Run:
         if self.plan:
             self.show(self.plan)
         for level, text in self.unexpected():
-            self.show(f"# kmsg {level} {text}")
+            for line in text.split("\n"):
+                self.show(f"# kmsg {level} {line}")
         for text in self.notes:
             self.show(f"# init: {text}")
         if verdict != "pass":
