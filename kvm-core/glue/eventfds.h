@@ -59,3 +59,22 @@ void kvm_record_eventfds(struct kvm *kvm, struct kvm_record_out *out)
 	}
 	spin_unlock_irq(&kvm->irqfds.lock);
 }
+
+/**
+ * kvm_record_resample() - Acknowledge the interrupts of all irqfds that resample.
+ * @kvm: the VM.
+ *
+ * As when the guest ends such an interrupt: its line goes low, and who made the irqfd is told by
+ * its second eventfd.
+ *
+ * Process context. Takes kvm->irqfds.resampler_lock, under which the list changes.
+ */
+void kvm_record_resample(struct kvm *kvm)
+{
+	struct kvm_kernel_irqfd_resampler *one;
+
+	mutex_lock(&kvm->irqfds.resampler_lock);
+	list_for_each_entry(one, &kvm->irqfds.resampler_list, link)
+		one->notifier.irq_acked(&one->notifier);
+	mutex_unlock(&kvm->irqfds.resampler_lock);
+}

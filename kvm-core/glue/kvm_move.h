@@ -105,4 +105,42 @@ struct kvm_move_vcpu {
 /* On the new vCPU's, as KVM_MOVE_VCPU gave it; after KVM_SET_LAPIC, before KVM_RUN. */
 #define KVM_MOVE_SET_VCPU	_IOWR(KVMIO, 0xf2, struct kvm_move_vcpu)
 
+/* In struct kvm_move_chips: KVM_MOVE_CHIPS wrote it. */
+#define KVM_MOVE_CHIPS_READ	_BITUL(0)
+
+/**
+ * struct kvm_move_chips - what KVM knows of a VM's interrupt chips and its PIT and no ioctl of it
+ * tells.
+ * @version: as in struct kvm_move_record.
+ * @flags: KVM_MOVE_CHIPS_READ, or 0: then KVM_MOVE_SET_CHIPS only asks the devices.
+ * @ioapic: pins of the IOAPIC that the VMM holds by KVM_IRQ_LINE, a bit each. Others may hold them
+ *	as well, and a pin is low only when nobody does.
+ * @pic: the same of the PICs.
+ * @pit_ticks: of the PIT that have yet to be injected, if its ticks are made up for.
+ * @pit_next: ns until its next one; 0: there is none.
+ * @pit_waits: the guest has not yet acknowledged the last one.
+ */
+struct kvm_move_chips {
+	__u32 version;
+	__u32 flags;
+	__u32 ioapic;
+	__u32 pic;
+	__u64 pit_next;
+	__u32 pit_ticks;
+	__u32 pit_waits;
+};
+
+/*
+ * On the VM's file, before KVM_GET_IRQCHIP: the PIT stops, and what it has injected is in the chips
+ * then. If the VM goes on after all it needs KVM_MOVE_SET_CHIPS.
+ */
+#define KVM_MOVE_CHIPS		_IOWR(KVMIO, 0xf3, struct kvm_move_chips)
+
+/*
+ * On the new VM's, after KVM_SET_IRQCHIP, KVM_SET_PIT2 and KVM_IRQFD. Devices whose interrupt is
+ * level-triggered (KVM_IRQFD_FLAG_RESAMPLE) are told that it was acknowledged: those that still
+ * want one ask for it again, as none of theirs is in the chips once their irqfd was taken off.
+ */
+#define KVM_MOVE_SET_CHIPS	_IOWR(KVMIO, 0xf4, struct kvm_move_chips)
+
 #endif /* KVM_MOVE_H */

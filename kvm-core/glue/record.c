@@ -507,6 +507,29 @@ out:
 	return r;
 }
 
+static long move_chips(struct kvm *kvm, struct kvm_move_chips __user *user, bool set)
+{
+	struct kvm_move_chips said;
+
+	if (copy_from_user(&said, user, sizeof(said)))
+		return -EFAULT;
+	if (said.version != KVM_MOVE_VERSION)
+		return put_user(KVM_MOVE_VERSION, &user->version) ? -EFAULT : -EPROTO;
+	if (set) {
+		if (said.flags & ~KVM_MOVE_CHIPS_READ)
+			return -EINVAL;
+		if (said.flags & KVM_MOVE_CHIPS_READ)
+			kvm_record_arch_set_chips(kvm, &said);
+		kvm_record_resample(kvm);
+		return 0;
+	}
+	memset(&said, 0, sizeof(said));
+	said.version = KVM_MOVE_VERSION;
+	said.flags = KVM_MOVE_CHIPS_READ;
+	kvm_record_arch_chips(kvm, &said);
+	return copy_to_user(user, &said, sizeof(said)) ? -EFAULT : 0;
+}
+
 /**
  * kvm_record_vm_ioctl() - An ioctl of a VM's file, and the record of it.
  * @filp: the file.
@@ -524,6 +547,8 @@ long kvm_record_vm_ioctl(struct file *filp, unsigned int ioctl, unsigned long ar
 		return -EIO;
 	if (ioctl == KVM_MOVE_RECORD)
 		return tell_record(kvm, (void __user *)arg);
+	if (ioctl == KVM_MOVE_CHIPS || ioctl == KVM_MOVE_SET_CHIPS)
+		return move_chips(kvm, (void __user *)arg, ioctl == KVM_MOVE_SET_CHIPS);
 	return recorded(kvm, KVM_MOVE_VM, ioctl_of_vm(ioctl), filp, ioctl, arg, kvm_vm_ioctl);
 }
 

@@ -11,6 +11,7 @@
 struct eventfd_ctx;
 struct file;
 struct kvm;
+struct kvm_move_chips;
 struct kvm_move_vcpu;
 struct kvm_recorded;
 struct kvm_vcpu;
@@ -68,7 +69,10 @@ void kvm_record_refused(struct kvm_record_out *out, u32 request, const char *nam
 void kvm_record_eventfds(struct kvm *kvm, struct kvm_record_out *out);
 void kvm_record_eventfd(struct kvm_record_out *out, void *number,
 			const struct eventfd_ctx *context);
+void kvm_record_resample(struct kvm *kvm);
 void kvm_record_arch(struct kvm *kvm, struct kvm_record_out *out);
+void kvm_record_arch_chips(struct kvm *kvm, struct kvm_move_chips *said);
+void kvm_record_arch_set_chips(struct kvm *kvm, const struct kvm_move_chips *said);
 void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said);
 void kvm_record_arch_set_vcpu(struct kvm_vcpu *vcpu, const struct kvm_move_vcpu *said);
 

@@ -3,6 +3,9 @@
  * record_x86.c - what the record of a VM has of x86 (kvm-core/glue/record.c).
  */
 #include <linux/kvm_host.h>
+#include <arch/x86/kvm/i8254.h>
+#include <arch/x86/kvm/ioapic.h>
+#include <arch/x86/kvm/irq.h>
 #include <arch/x86/kvm/kvm_cache_regs.h>
 #include <arch/x86/kvm/lapic.h>
 #include <arch/x86/kvm/x86.h>
@@ -53,6 +56,16 @@ static bool is_waiting(struct kvm_vcpu *vcpu)
 	       !bitmap_empty(vcpu_to_pmu(vcpu)->reprogram_pmi, X86_PMC_IDX_MAX);
 }
 
+/* Nested state is set before the events, and is another in system management mode. */
+static bool is_in_smm(struct kvm_vcpu *vcpu)
+{
+#ifdef HF_SMM_MASK
+	return vcpu->arch.hflags & HF_SMM_MASK;
+#else
+	return false;
+#endif
+}
+
 /* A one-shot timer that runs no longer. */
 static bool has_fired(const struct kvm_timer *timer)
 {
@@ -73,7 +86,7 @@ void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
 
 	said->busy |= (vcpu->arch.complete_userspace_io ? KVM_MOVE_IO : 0) |
 		      (is_guest_mode(vcpu) ? KVM_MOVE_L2 : 0) |
-		      (is_waiting(vcpu) ? KVM_MOVE_REQUEST : 0);
+		      (is_waiting(vcpu) || is_in_smm(vcpu) ? KVM_MOVE_REQUEST : 0);
 	said->steal = vcpu->arch.st.last_steal;
 	said->unhalted = vcpu->arch.pv.pv_unhalted;
 	if (!lapic_in_kernel(vcpu))
@@ -83,6 +96,20 @@ void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
 		said->count = kvm_lapic_get_reg(apic, APIC_TMICT);
 	if (said->count || apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
 		said->ticks = atomic_read(&apic->lapic_timer.pending);
+}
+
+/*
+ * A perf event counts for the thread that sets the counter's MSRs, in releases where they do not
+ * wait for the next entry (6.1: reprogram_counter()). The thread that did so does not run the
+ * guest: the one that does makes them anew. A configuration that no counter can have makes it so.
+ */
+static void count_anew(struct kvm_vcpu *vcpu, struct kvm_pmc *pmc)
+{
+	if (!pmc->perf_event)
+		return;
+	pmc->current_config = ~0ULL;
+	set_bit(pmc->idx, vcpu_to_pmu(vcpu)->reprogram_pmi);
+	kvm_make_request(KVM_REQ_PMU, vcpu);
 }
 
 /**
@@ -96,13 +123,134 @@ void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
 void kvm_record_arch_set_vcpu(struct kvm_vcpu *vcpu, const struct kvm_move_vcpu *said)
 {
 	struct kvm_lapic *apic = vcpu->arch.apic;
+	struct kvm_pmu *pmu = vcpu_to_pmu(vcpu);
+	int i;
 
 	vcpu->arch.st.last_steal = said->steal;
 	vcpu->arch.pv.pv_unhalted = !!said->unhalted;
+	for (i = 0; i < ARRAY_SIZE(pmu->gp_counters); i++)
+		count_anew(vcpu, &pmu->gp_counters[i]);
+	for (i = 0; i < ARRAY_SIZE(pmu->fixed_counters); i++)
+		count_anew(vcpu, &pmu->fixed_counters[i]);
 	if (!lapic_in_kernel(vcpu))
 		return;
 	if (said->count && has_fired(&apic->lapic_timer))
 		*(u32 *)(apic->regs + APIC_TMICT) = said->count;
 	if (said->count || apic->lapic_timer.timer_mode == APIC_LVT_TIMER_PERIODIC)
 		atomic_set(&apic->lapic_timer.pending, min(said->ticks, (u32)INT_MAX));
+}
+
+/* The lines that the VMM itself holds. */
+static u32 lines_held(const unsigned long *states, unsigned int n)
+{
+	u32 lines = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (test_bit(KVM_USERSPACE_IRQ_SOURCE_ID, &states[i]))
+			lines |= BIT(i);
+	return lines;
+}
+
+static void hold_lines(unsigned long *states, unsigned int n, u32 lines)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		assign_bit(KVM_USERSPACE_IRQ_SOURCE_ID, &states[i], lines & BIT(i));
+}
+
+static void stop_pit(struct kvm_pit *pit, struct kvm_move_chips *said)
+{
+	struct kvm_kpit_state *ps = &pit->pit_state;
+
+	mutex_lock(&ps->lock);
+	if (hrtimer_cancel(&ps->timer) > 0)
+		said->pit_next =
+			max_t(s64, ktime_to_ns(hrtimer_get_remaining(&ps->timer)), 1);
+	kthread_flush_work(&pit->expired);
+	said->pit_ticks = atomic_read(&ps->pending);
+	said->pit_waits = !atomic_read(&ps->irq_ack);
+	mutex_unlock(&ps->lock);
+}
+
+/* The next tick is no later than a period, and no earlier than now: a past one made up for all. */
+static void start_pit(struct kvm_pit *pit, const struct kvm_move_chips *said)
+{
+	struct kvm_kpit_state *ps = &pit->pit_state;
+	u64 next;
+
+	mutex_lock(&ps->lock);
+	hrtimer_cancel(&ps->timer);
+	kthread_flush_work(&pit->expired);
+	atomic_set(&ps->pending, min(said->pit_ticks, (u32)INT_MAX));
+	atomic_set(&ps->irq_ack, !said->pit_waits);
+	if (said->pit_next && ps->period > 0) {
+		next = min_t(u64, said->pit_next, ps->period);
+		hrtimer_start(&ps->timer, ktime_add_ns(ktime_get(), next),
+			      HRTIMER_MODE_ABS);
+	}
+	mutex_unlock(&ps->lock);
+}
+
+/**
+ * kvm_record_arch_chips() - What is known of a VM's interrupt chips and PIT; the PIT stops.
+ * @kvm: the VM.
+ * @said: where to.
+ *
+ * Process context. Takes kvm->lock, under which they are made, the PIT's lock, and those of the
+ * chips, which have their lines.
+ */
+void kvm_record_arch_chips(struct kvm *kvm, struct kvm_move_chips *said)
+{
+	struct kvm_ioapic *ioapic;
+	struct kvm_pic *pic;
+
+	mutex_lock(&kvm->lock);
+	ioapic = kvm->arch.vioapic;
+	pic = kvm->arch.vpic;
+	if (kvm->arch.vpit)
+		stop_pit(kvm->arch.vpit, said);
+	if (ioapic) {
+		spin_lock(&ioapic->lock);
+		said->ioapic = lines_held(ioapic->irq_states, IOAPIC_NUM_PINS);
+		spin_unlock(&ioapic->lock);
+	}
+	if (pic) {
+		spin_lock(&pic->lock);
+		said->pic = lines_held(pic->irq_states, PIC_NUM_PINS);
+		spin_unlock(&pic->lock);
+	}
+	mutex_unlock(&kvm->lock);
+}
+
+/**
+ * kvm_record_arch_set_chips() - The same of a new VM, or of one that goes on.
+ * @kvm: the VM.
+ * @said: what kvm_record_arch_chips() said, or whatever its process likes: it changes the
+ *	interrupts of its own guest, and no more than it could by KVM_IRQ_LINE and KVM_SET_PIT2.
+ *
+ * As kvm_record_arch_chips(). What the lines have raised is in the chips, by KVM_SET_IRQCHIP.
+ */
+void kvm_record_arch_set_chips(struct kvm *kvm, const struct kvm_move_chips *said)
+{
+	struct kvm_ioapic *ioapic;
+	struct kvm_pic *pic;
+
+	mutex_lock(&kvm->lock);
+	ioapic = kvm->arch.vioapic;
+	pic = kvm->arch.vpic;
+	if (ioapic) {
+		spin_lock(&ioapic->lock);
+		hold_lines(ioapic->irq_states, IOAPIC_NUM_PINS, said->ioapic);
+		spin_unlock(&ioapic->lock);
+	}
+	if (pic) {
+		spin_lock(&pic->lock);
+		hold_lines(pic->irq_states, PIC_NUM_PINS, said->pic);
+		spin_unlock(&pic->lock);
+	}
+	if (kvm->arch.vpit)
+		start_pit(kvm->arch.vpit, said);
+	mutex_unlock(&kvm->lock);
 }

@@ -126,8 +126,9 @@ static int rehearse(struct move *move, struct lists *lists)
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program.vcpu = i];
 		choose_tried(&lists[i]);
+		vcpu->look.part[MSRS] = lists[i].set;
+		vcpu->look.tried = true;
 		state_set(move, &program, vcpu, &vcpu->look);
-		add_list(move, &program, vcpu->new, KVM_SET_MSRS, lists[i].set);
 		state_get(move, &program, vcpu->new, &vcpu->check);
 		add_list(move, &program, vcpu->new, KVM_GET_MSRS, lists[i].back);
 		state_compare(move, &program, &vcpu->look, &vcpu->check, 0);

@@ -71,6 +71,8 @@ enum part {
 /* A copy of it, as addresses here; NULL: the VM has no such part. */
 struct state {
 	void *part[PARTS];
+	struct kvm_nested_state *none; /* of a vCPU that has not done VMXON */
+	bool tried;		       /* an MSR that is refused is left out */
 };
 
 struct vcpu {
@@ -106,7 +108,7 @@ struct move {
 	struct arena *arena, arenas[2];
 	int vm, new_vm, new_device; /* file descriptors in the process */
 	int xsave_size, nested_size;
-	bool xsave2, xcrs, has_lapic, has_chips, has_pit, stable_tsc;
+	bool xsave2, xcrs, has_lapic, has_chips, has_pit, stable_tsc, is_vmx;
 	struct kvm_move_record *head; /* the last answer, in the arena */
 	uint8_t *record;	      /* as the VM was prepared by it */
 	uint64_t record_size;
@@ -114,6 +116,7 @@ struct move {
 	struct order ask;
 	struct kvm_irqchip *chips, *chips_check;
 	struct kvm_pit_state2 *pit;
+	struct kvm_move_chips *untold; /* of the chips, the PIT and who holds a line */
 	struct kvm_clock_data *clock;
 
 	struct times times;
@@ -180,6 +183,8 @@ int state_take(struct move *move, struct vcpu *vcpu, struct state *state, bool m
 void state_get(struct move *move, struct program *program, int fd, struct state *state);
 void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 	       struct state *state);
+void state_set_late(struct move *move, struct program *program, struct vcpu *vcpu,
+		    struct state *state); /* once the VM has its clock */
 void state_compare(struct move *move, struct program *program, const struct state *one,
 		   const struct state *other, uint32_t msrs);
 

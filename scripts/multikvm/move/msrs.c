@@ -4,6 +4,7 @@
  * although a guest may have set them. Whether they exist is found by reading them.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,7 @@ struct range {
 /* In no list: KVM has them all the same. */
 static const struct range unlisted[] = {
 	{ 0x8b, 0x8b },	  /* microcode revision */
+	{ 0x8c, 0x8f },	  /* SGXLEPUBKEYHASH: who may launch enclaves */
 	{ 0x179, 0x17b }, /* machine check: what there is, status, control */
 	{ 0x1a0, 0x1a0 }, /* MISC_ENABLE */
 	{ 0x200, 0x21f }, /* MTRRs */
@@ -95,6 +97,25 @@ bool msr_is_rehearsed(uint32_t msr, uint64_t value)
 	       !(msr >= KVM_FIRST && msr <= KVM_LAST);
 }
 
+/*
+ * Without it, kvm_amd complains in the kernel's log of whoever sets DEBUGCTL, even to 0, and it is
+ * always 0.
+ */
+static bool has_lbrv(const char *tag)
+{
+	char path[80], *text, *at;
+	bool has;
+
+	snprintf(path, sizeof(path), "/sys/module/kvm_%s/parameters/lbrv", tag);
+	for (at = path + sizeof("/sys/module/"); *at != '/'; at++)
+		if (*at == '-')
+			*at = '_';
+	text = host_read(path);
+	has = text && strcmp(text, "0");
+	free(text);
+	return has;
+}
+
 static void add(uint32_t *msrs, int *n, uint32_t msr)
 {
 	int i;
@@ -127,12 +148,15 @@ static int add_list(struct move *move, int device, unsigned long request, uint32
 	return 0;
 }
 
-/* The deadline of the timer last: that mode of the timer and the TSC must be there. */
+/*
+ * The deadline of the timer last: that mode of the timer and the TSC must be there. Of AMD's last
+ * branches KVM sets none, so they are not moved.
+ */
 int msrs_candidates(struct move *move, uint32_t **result, int *n)
 {
 	uint32_t *msrs = calloc(LIST_MAX + 1, sizeof(*msrs)), msr;
 	int devices[] = { move->old_device, move->device }, err = 0, i, k;
-	char *vendor = host_read("/sys/kernel/vac/vendor");
+	bool debugctl = move->is_vmx || has_lbrv(move->from);
 	size_t range;
 
 	*result = msrs;
@@ -147,14 +171,13 @@ int msrs_candidates(struct move *move, uint32_t **result, int *n)
 	for (range = 0; range < sizeof(unlisted) / sizeof(unlisted[0]); range++)
 		for (msr = unlisted[range].first; msr <= unlisted[range].last; msr++)
 			add(msrs, n, msr);
-	if (vendor && !strcmp(vendor, "intel"))
-		add(msrs, n, DEBUGCTL); /* kvm_amd complains of it in the kernel's log */
-	free(vendor);
+	if (debugctl)
+		add(msrs, n, DEBUGCTL);
 	if (*n == LIST_MAX)
 		return target_fail(&move->target, SYSTEM, "there are more than %d MSRs",
 				   LIST_MAX);
 	for (i = k = 0; i < *n; i++)
-		if (msrs[i] != TSC_DEADLINE)
+		if (msrs[i] != TSC_DEADLINE && (msrs[i] != DEBUGCTL || debugctl))
 			msrs[k++] = msrs[i];
 	msrs[k++] = TSC_DEADLINE;
 	*n = k;

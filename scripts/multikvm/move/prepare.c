@@ -39,6 +39,15 @@ static bool tsc_is_stable(void)
 	return stable;
 }
 
+static bool host_is_intel(void)
+{
+	char *vendor = host_read("/sys/kernel/vac/vendor");
+	bool intel = vendor && !strcmp(vendor, "intel");
+
+	free(vendor);
+	return intel;
+}
+
 static int biggest(int one, int other)
 {
 	return one > other ? one : other;
@@ -63,6 +72,7 @@ static int ask_instances(struct move *move)
 	if (move->device < 0)
 		return move->device;
 	move->stable_tsc = tsc_is_stable();
+	move->is_vmx = host_is_intel();
 	move->xcrs = extension(move->old_device, KVM_CAP_XCRS);
 	old = extension(move->old_device, KVM_CAP_NESTED_STATE);
 	new = extension(move->device, KVM_CAP_NESTED_STATE);

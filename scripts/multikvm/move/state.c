@@ -49,16 +49,21 @@ static const struct part_info {
 };
 
 /*
- * The order in which a new vCPU takes it. What machine checks there are, and TSC's frequency, are
- * set before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. SREGS2 has
- * EFER, which nested state, and the local APIC's base, which its registers need. The MSRs have
- * the deadline of the APIC's timer. UNTOLD is refused if the vCPU
- * is busy again: then all goes back. EVENTS come last: others would drop a pending exception.
+ * The order in which a new vCPU takes it. What machine checks there are, and the TSC's frequency,
+ * are set before (record.c, switch.c): MSRs and the TSC's offset mean nothing without. The timer of
+ * the local APIC starts as soon as it is set, by the TSC: so the offset comes before. SREGS2 has
+ * EFER, which nested state, and the local APIC's base, which its registers need. The MSRs have the
+ * deadline of the APIC's timer, and what VMX the guest has: that can be set only while the guest
+ * has not done VMXON, which is in the nested state. EVENTS come last: others would drop a pending
+ * exception.
  */
 static const enum part set_order[] = {
-	CPUID, SREGS,	   NESTED,     REGS,	 XCRS,	 XSAVE,	 LAPIC,
-	MSRS,  TSC_OFFSET, DEBUG_REGS, MP_STATE, UNTOLD, EVENTS,
+	CPUID, TSC_OFFSET, SREGS,      REGS,	 XCRS,	 XSAVE,	 LAPIC,
+	MSRS,  NESTED,	   DEBUG_REGS, MP_STATE, UNTOLD, EVENTS,
 };
+
+/* The initial count of the local APIC's timer. */
+#define LAPIC_TMICT 0x380
 
 /*
  * What must be in the new vCPU as it was in the old one. Not byte 3 of the events: an exception
@@ -170,6 +175,14 @@ int state_take(struct move *move, struct vcpu *vcpu, struct state *state, bool m
 	if (state->part[NESTED])
 		((struct kvm_nested_state *)state->part[NESTED])->size = move->nested_size;
 	((struct kvm_move_vcpu *)state->part[UNTOLD])->version = KVM_MOVE_VERSION;
+	if (state->part[NESTED] && move->is_vmx) {
+		state->none = arena_take(move, sizeof(*state->none));
+		if (!state->none)
+			return -ECANCELED;
+		state->none->size = sizeof(*state->none);
+		state->none->format = KVM_STATE_NESTED_FORMAT_VMX;
+		state->none->hdr.vmx.vmxon_pa = state->none->hdr.vmx.vmcs12_pa = ~0ULL;
+	}
 	tsc = state->part[TSC_OFFSET];
 	tsc->head.group = KVM_VCPU_TSC_CTRL;
 	tsc->head.attr = KVM_VCPU_TSC_OFFSET;
@@ -189,10 +202,27 @@ static void one_part(struct move *move, struct program *program, int fd, enum pa
 	if (part == MSRS || part == LATE_MSRS || part == FIXED_MSRS)
 		program_add(program, what,
 			    (struct step){ .kind = STEP_MSRS,
-					   .want = WANT_VALUE,
+					   .want = state->tried ? WANT_SUCCESS
+								: WANT_VALUE,
 					   .argument = { fd, request, at } });
 	else
 		program_ioctl(program, what, fd, request, at);
+}
+
+/*
+ * A one-shot timer that has fired must not start anew: while the registers are set, it has no
+ * initial count. The old vCPU's KVM_MOVE_VCPU tells whether it is so.
+ */
+static void hide_count(struct move *move, struct program *program, struct state *state,
+		       bool hide)
+{
+	uint64_t at = arena_there(move, state->part[LAPIC]) + LAPIC_TMICT;
+	uint64_t count = arena_there(move, state->part[UNTOLD]) +
+			 offsetof(struct kvm_move_vcpu, count);
+
+	program_add(program, "the timer's count",
+		    (struct step){ .kind = STEP_INSTEAD,
+				   .argument = { at, count, hide ? 0 : ~0U } });
 }
 
 void state_get(struct move *move, struct program *program, int fd, struct state *state)
@@ -204,7 +234,10 @@ void state_get(struct move *move, struct program *program, int fd, struct state 
 			one_part(move, program, fd, part, state, false);
 }
 
-/* All but the late MSRs, which are the caller's. */
+/*
+ * All but the late MSRs. A new vCPU that was tried before may have done VMXON, and would take neither
+ * CR4 nor MSRs of VMX: it is as if it had not. What the guest has done comes with its nested state.
+ */
 void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 	       struct state *state)
 {
@@ -216,9 +249,23 @@ void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 				     KVM_SET_TSC_KHZ, vcpu->khz);
 		step->want = WANT_SUCCESS;
 	}
+	if (state->none)
+		program_ioctl(program, "KVM_SET_NESTED_STATE of none", vcpu->new,
+			      KVM_SET_NESTED_STATE, arena_there(move, state->none));
+	if (state->part[LAPIC])
+		hide_count(move, program, state, true);
 	for (i = 0; i < sizeof(set_order) / sizeof(set_order[0]); i++)
 		if (state->part[set_order[i]])
 			one_part(move, program, vcpu->new, set_order[i], state, true);
+	if (state->part[LAPIC])
+		hide_count(move, program, state, false);
+}
+
+void state_set_late(struct move *move, struct program *program, struct vcpu *vcpu,
+		    struct state *state)
+{
+	if (state->part[LATE_MSRS])
+		one_part(move, program, vcpu->new, LATE_MSRS, state, true);
 }
 
 /* `msrs` of them are compared, the first ones. */

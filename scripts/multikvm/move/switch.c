@@ -134,6 +134,15 @@ int quiesce(struct move *move, uint64_t until)
 	return err;
 }
 
+/* The PIT, who holds a line, and what devices want that share one. */
+static void add_chips(struct move *move, struct program *program, int vm, bool set)
+{
+	if (move->has_chips)
+		program_ioctl(program, set ? "KVM_MOVE_SET_CHIPS" : "KVM_MOVE_CHIPS", vm,
+			      set ? KVM_MOVE_SET_CHIPS : KVM_MOVE_CHIPS,
+			      arena_there(move, move->untold));
+}
+
 /* What is read, set and compared. */
 static void add_state(struct move *move, struct program *program)
 {
@@ -141,6 +150,7 @@ static void add_state(struct move *move, struct program *program)
 	struct vcpu *vcpu;
 	int i, chip;
 
+	add_chips(move, program, move->vm, false);
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program->vcpu = i];
 		state_get(move, program, vcpu->fd, &vcpu->now);
@@ -184,10 +194,7 @@ static void add_state(struct move *move, struct program *program)
 	program_ioctl(program, "KVM_SET_CLOCK", move->new_vm, KVM_SET_CLOCK, clock);
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program->vcpu = i];
-		if (!vcpu->n_late)
-			continue;
-		program_ioctl(program, "KVM_SET_MSRS", vcpu->new, KVM_SET_MSRS,
-			      arena_there(move, vcpu->now.part[LATE_MSRS]));
+		state_set_late(move, program, vcpu, &vcpu->now);
 	}
 	program->vcpu = -1;
 }
@@ -249,6 +256,7 @@ static int add_back(struct move *move, struct program *back)
 	err = record_irqfds(move, back, false, move->new_vm);
 	if (!err)
 		err = record_irqfds(move, back, true, move->vm);
+	add_chips(move, back, move->vm, true);
 	for (; (uint32_t)i < back->n; i++)
 		back->steps[i].want = WANT_ANY;
 	return err;
@@ -261,9 +269,11 @@ static int take_state(struct move *move)
 
 	move->clock = arena_take(move, sizeof(*move->clock));
 	move->pit = arena_take(move, sizeof(*move->pit));
+	move->untold = arena_take(move, sizeof(*move->untold));
 	move->chips = arena_take(move, 3 * sizeof(*move->chips));
-	if (!move->clock || !move->pit || !move->chips)
+	if (!move->clock || !move->pit || !move->untold || !move->chips)
 		return -ECANCELED;
+	move->untold->version = KVM_MOVE_VERSION;
 	for (i = 0; i < 3; i++)
 		move->chips[i].chip_id = i;
 	for (i = 0; i < move->n_vcpus; i++) {
@@ -304,6 +314,7 @@ static int make_program(struct move *move, struct program *program, struct progr
 	err = record_irqfds(move, program, true, move->new_vm);
 	if (err)
 		return err;
+	add_chips(move, program, move->new_vm, true);
 	add_switch(move, program);
 	return add_back(move, back);
 }

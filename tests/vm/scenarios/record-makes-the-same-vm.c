@@ -5,13 +5,16 @@
  * filter with its bitmaps, capabilities, ioeventfds, irqfds, coalesced zones, IRQ chips, the PIT, what
  * VMX guests need in real mode, and of a vCPU MCE banks, TPR reporting, APIC page, capabilities and
  * signal mask. What was taken back is not in it. What cannot be moved is named. A vCPU tells whether an
- * exit of it is half done.
+ * exit of it is half done. The lines of the interrupt chips that a VMM holds, and when the PIT ticks
+ * next, are told and set; devices that share a line are asked what they want.
  *
  * fails when: rule record-vm records no capability, replaces() is always false (a capability that is set
  * twice is twice in it), put_route() does not take 8 from a pin of the second PIC (the new VM refuses
  * it), number_eventfds() is not called (each eventfd is -1), the bitmaps of the MSR filter are left out,
  * a vCPU's items come first (there is no such vCPU yet), kvm_record_arch_busy() is 0, and when
- * kvm_vm_ioctl() is in kvm_vm_fops again (there is no such ioctl).
+ * kvm_vm_ioctl() is in kvm_vm_fops again (there is no such ioctl). Of the chips: when hold_lines() does
+ * nothing (pin 11 is low), kvm_record_resample() is not called, the PIT goes on after KVM_MOVE_CHIPS,
+ * and when start_pit() takes any time.
  *
  * machine: --cpus 1
  */
@@ -418,6 +421,71 @@ static void tells_what_is_half_done(struct machine *m, const char *tag)
 	ok(said.steal == 1234567 && said.unhalted == 1, "another one knows");
 }
 
+#define PIT_COUNT  59659 /* some 50 ms */
+#define PIT_PERIOD (PIT_COUNT * 1000000000ULL / 1193182)
+#define HELD	   (1U << 11)
+
+/* Pin 11 is held by the VMM, channel 0 of the PIT ticks. */
+static void tells_of_chips(struct machine *m, struct kvm_move_chips *said)
+{
+	struct kvm_irq_level line = { .irq = 11, .level = 1 };
+	struct kvm_pit_state2 pit;
+
+	need(attempt(m->vm, KVM_GET_PIT2, &pit), "the PIT");
+	pit.channels[0].mode = 2;
+	pit.channels[0].count = PIT_COUNT;
+	need(attempt(m->vm, KVM_SET_PIT2, &pit), "ticks");
+	need(attempt(m->vm, KVM_IRQ_LINE, &line), "a line is held");
+	*said = (struct kvm_move_chips){ .version = KVM_MOVE_VERSION + 1 };
+	ok_refused(attempt(m->vm, KVM_MOVE_CHIPS, said), EPROTO,
+		   "a later mover is refused");
+	ok_errno(attempt(m->vm, KVM_MOVE_CHIPS, said), "an equal one is told of chips");
+	ok_is(said->flags, KVM_MOVE_CHIPS_READ, "what it has was read");
+	ok(said->ioapic == HELD && said->pic == HELD, "the line is held: %#x, %#x",
+	   said->ioapic, said->pic);
+	ok(said->pit_next && said->pit_next <= PIT_PERIOD,
+	   "the PIT is to tick in %llu ns", said->pit_next);
+	need(attempt(m->vm, KVM_MOVE_CHIPS, said), "it is told again");
+	ok_is(said->pit_next, 0, "then the PIT does not tick");
+	said->pit_next = ~0ULL;
+	said->pit_ticks = 3;
+	said->pit_waits = 1;
+}
+
+/* The same in the new VM, after what KVM's own ioctls carry. */
+static void takes_chips(struct machine *m, struct kvm_move_chips *said)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_move_chips set = *said, back = { .version = KVM_MOVE_VERSION };
+	unsigned long long asked = 0;
+	struct kvm_pit_state2 pit;
+
+	need(attempt(m->vm, KVM_GET_PIT2, &pit), "the new PIT");
+	pit.channels[0].mode = 2;
+	pit.channels[0].count = PIT_COUNT;
+	need(attempt(m->vm, KVM_SET_PIT2, &pit), "ticks");
+	need(attempt(m->vm, KVM_GET_IRQCHIP, &chip), "the new IOAPIC");
+	chip.chip.ioapic.irr = HELD;
+	need(attempt(m->vm, KVM_SET_IRQCHIP, &chip), "has an interrupt of pin 11");
+	set.flags = ~0U;
+	ok_refused(attempt(m->vm, KVM_MOVE_SET_CHIPS, &set), EINVAL,
+		   "flags that nobody knows are refused");
+	ok_errno(attempt(m->vm, KVM_MOVE_SET_CHIPS, said), "the new VM is told the rest");
+	need(attempt(m->vm, KVM_GET_IRQCHIP, &chip), "its IOAPIC");
+	ok_is(chip.chip.ioapic.irr, HELD, "pin 11 is high: the VMM holds it");
+	ok(read(events[2], &asked, sizeof(asked)) == sizeof(asked) && asked == 1,
+	   "the device that shares it was asked once");
+	ok_errno(attempt(m->vm, KVM_MOVE_CHIPS, &back), "the new VM tells of its chips");
+	ok(back.ioapic == said->ioapic && back.pic == said->pic, "the same lines");
+	ok(back.pit_next && back.pit_next <= PIT_PERIOD,
+	   "the PIT's tick is no later than a period: %llu ns", back.pit_next);
+	ok(back.pit_ticks >= 3 && back.pit_waits == 1, "%u ticks wait", back.pit_ticks);
+	set.flags = 0;
+	ok_errno(attempt(m->vm, KVM_MOVE_SET_CHIPS, &set), "or only devices are asked");
+	need(attempt(m->vm, KVM_MOVE_CHIPS, &back), "the chips");
+	ok_is(back.pit_next, 0, "and the PIT stands");
+}
+
 static void refuses(struct machine *m, struct record *r)
 {
 	struct kvm_hyperv_eventfd hyperv = { .conn_id = 1, .fd = events[0] };
@@ -470,6 +538,7 @@ static void refuses(struct machine *m, struct record *r)
 int main(void)
 {
 	static struct record old, new;
+	struct kvm_move_chips chips;
 	struct machine m[2];
 	int i;
 
@@ -477,17 +546,19 @@ int main(void)
 		      -1, 0);
 	need(memory == MAP_FAILED ? -errno : 0, "memory");
 	for (i = 0; i < EVENTFDS; i++)
-		events[i] = eventfd(0, EFD_CLOEXEC);
+		events[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	load_two();
 	open_machine(&m[0], tags[0]);
 	set_all(&m[0]);
 	ok_errno(get_record(&m[0], &old), "the VM of %s has a record", tags[0]);
 	looks_right(&old);
+	tells_of_chips(&m[0], &chips);
 	open_machine(&m[1], tags[1]);
 	close_machine(&m[0]);
 	make_the_same(&old, &m[1]);
 	ok_errno(get_record(&m[1], &new), "the VM of %s has a record", tags[1]);
 	compare(&old, &new);
+	takes_chips(&m[1], &chips);
 	refuses(&m[1], &new);
 	close_machine(&m[1]);
 	for (i = 0; i < 2; i++) {

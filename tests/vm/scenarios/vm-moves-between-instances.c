@@ -12,7 +12,7 @@
  *
  * needs: tool
  * series: first
- * test-all: amd intel
+ * test-all: amd
  */
 #define _GNU_SOURCE
 #include "../guest/work.h"

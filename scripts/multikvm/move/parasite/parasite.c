@@ -230,6 +230,10 @@ static bool execute(struct parasite *p, struct step *step)
 	case STEP_AND:
 		*(uint32_t *)a[0] &= a[1];
 		return true;
+	case STEP_INSTEAD:
+		if (*(uint32_t *)a[1])
+			*(uint32_t *)a[0] = *(uint32_t *)a[1] & a[2];
+		return true;
 	case STEP_CLOCK:
 		*(uint64_t *)a[0] = now();
 		return true;
