@@ -167,6 +167,11 @@ int numbered_stop(struct numbered *n)
 	return r;
 }
 
+void numbered_may_ask(struct numbered *n, int times)
+{
+	n->may_ask += times;
+}
+
 pid_t numbered_pid(const struct numbered *n)
 {
 	return n->pid;

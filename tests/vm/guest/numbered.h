@@ -82,6 +82,8 @@ int numbered_start(struct numbered **n, const struct numbered_options *o);
 int numbered_runs(struct numbered *n, int seconds); /* waits until it does */
 /* 0 once each vCPU did `rounds` more; -ETIMEDOUT; -EIO if something was wrong. */
 int numbered_advances(struct numbered *n, uint64_t rounds, int seconds);
+/* That many times more, devices that share a line may be asked whether they have an interrupt. */
+void numbered_may_ask(struct numbered *n, int times);
 /* 0 once something was wrong, which numbered_why() says; -ETIMEDOUT. */
 int numbered_fails(struct numbered *n, int seconds);
 /* All that was sent has come; ends it, and frees what it had. -EIO if anything was ever wrong. */

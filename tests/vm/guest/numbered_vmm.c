@@ -321,10 +321,14 @@ static void send_one(int i, int source)
 	}
 }
 
+/*
+ * The device of SOURCE_LEVEL is told that its interrupt was acknowledged. It holds the line until the
+ * guest has had it, as a device does whose driver clears the cause: else it goes up again.
+ */
 static void count_resamples(int i)
 {
 	struct numbered_host *h = host(i);
-	uint64_t n;
+	uint64_t n, due;
 
 	if (me.of[i].resample < 0 || read(me.of[i].resample, &n, sizeof(n)) != sizeof(n))
 		return;
@@ -332,7 +336,19 @@ static void count_resamples(int i)
 		n--;
 	if (wrong(FAULT_RESAMPLE_TWICE, i))
 		n++;
-	h->resampled += n;
+	if (guest(i)->irqs[SOURCE_LEVEL] < h->sent[SOURCE_LEVEL]) {
+		h->asked += n;
+		add_one(i, me.of[i].level);
+	} else {
+		due = h->sent[SOURCE_LEVEL] - h->resampled;
+		due = n < due ? n : due;
+		h->resampled += due;
+		h->asked += n - due;
+	}
+	if (h->asked > me.n->may_ask)
+		failed(i,
+		       "the device of a level-triggered interrupt was asked %llu times",
+		       (unsigned long long)h->asked);
 }
 
 static const enum numbered_fault lose[SOURCES] = {

@@ -21,7 +21,8 @@ struct numbered_host {
 	uint64_t kicked, interrupted; /* by signals; KVM_RUN returned EINTR */
 	uint64_t overflows;	      /* coalesced writes that found the ring full */
 	uint64_t sent[SOURCES];
-	uint64_t resampled;		  /* SOURCE_LEVEL's line went down */
+	uint64_t resampled; /* SOURCE_LEVEL's line went down */
+	uint64_t asked; /* its device was asked although it had no interrupt, or again */
 	uint64_t lowered;		  /* SOURCE_LINE's */
 	int64_t clock_behind, tsc_behind; /* ns that the guest's clocks lost */
 };
@@ -37,7 +38,8 @@ struct numbered {
 	int status;	    /* with this */
 	volatile int state; /* enum numbered_state */
 	volatile bool stop; /* the parent asks for it */
-	int failed;	    /* by the first who fails, who writes why */
+	volatile uint64_t may_ask;
+	int failed; /* by the first who fails, who writes why */
 	volatile bool why_written;
 	char why[300];
 	struct numbered_host host[NUMBERED_VCPUS];

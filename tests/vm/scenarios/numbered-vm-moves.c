@@ -26,11 +26,13 @@
 #define MOVES	scaled(20)
 #define BETWEEN 2 /* rounds, at least */
 #define SECONDS 60
+#define ASKED	20 /* devices, by a move: once each time that it tries */
 
-static bool move_to(const struct numbered *n, const char *tag)
+static bool move_to(struct numbered *n, const char *tag)
 {
 	char who[16];
 
+	numbered_may_ask(n, ASKED);
 	snprintf(who, sizeof(who), "%d", numbered_pid(n));
 	if (!tool("move", who, tag, "--max-pause", "10000"))
 		return true;
