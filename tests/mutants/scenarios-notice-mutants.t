@@ -3,7 +3,8 @@
 """Claim: for each mediation some scenario fails when it is missing.
 
 A mutant is vac with one defect, tests/mutants/<name>.mutant: which file, what instead of what, and
-the scenario that must fail on it. The instances are the ones that every scenario uses. A naive
+the scenario that must fail on it; or multikvm with one, when its file is in scripts/multikvm. The
+instances are the ones that every scenario uses. A naive
 instance, tests/mutants/<name>.naive, is a or b or both, built without some rules; or those that
 "tags:" names, in the folder "folder:" of tests/modules and with "patch:". Each says with
 "machine: amd", "intel" or "amd intel" where that is tried (no such line: amd), and with
@@ -39,14 +40,19 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from mkvm import edit, failure, tree  # noqa: E402
 
 
+TOOL = "scripts/multikvm/"
+
+
 class Mutant:
     def __init__(self, path):
         self.name = path.stem
         self.text = path.read_text()
         self.head = dict(re.findall(r"^// (\w+): (.*)$", self.text, re.M))
         self.machines = self.head.get("machine", "amd").split()
+        self.tool = None
         self.on_debug = self.head.get("kernel") == "debug"
         self.sometimes = "runs" in self.head
+        self.of_tool = self.head.get("file", "").startswith(TOOL)
         self.scenario = f"tests/vm/scenarios/{self.head['scenario']}.c"
         if not set(self.machines) <= {"amd", "intel"}:
             raise self.refuse(f"there is no machine {self.head['machine']}")
@@ -71,8 +77,9 @@ class Mutant:
         ours = ROOT / "build/test" / kver
         place = ROOT / "build/test/mutants" / machine / self.name / kver
         place.mkdir(parents=True, exist_ok=True)
-        made = self.naive(kver, ours, place) if "without" in self.head else \
-            self.mutated(kver, ours, place)
+        make_it = self.naive if "without" in self.head else \
+            self.mutated_tool if self.of_tool else self.mutated
+        made = make_it(kver, ours, place)
         for module in ours.rglob("*.ko"):
             mine = place / module.relative_to(ours)
             if mine not in made:
@@ -97,6 +104,24 @@ class Mutant:
         if crcs(place / f"{module}.symvers") != crcs(ours / f"{module}.symvers"):
             raise self.refuse("it changes the CRCs of vac's exports; are the modules current?")
         return [place / f"{module}.ko"]
+
+    def mutated_tool(self, _kver, _ours, place):
+        files = tree.read(ROOT / TOOL)
+        name = self.head["file"].removeprefix(TOOL)
+        files[name], hits = edit.apply(self, files[name])
+        if hits != len(edit.parse(self)):
+            raise self.refuse(f"its edits hit {hits} times in {name}")
+        copy = place.parent / "tree"
+        for path in ("scripts/host", "kvm-core", "vac"):    # what its Makefile looks for
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            if not (copy / path).exists():
+                (copy / path).symlink_to(ROOT / path)
+        if not (copy / TOOL).is_dir() or tree.read(copy / TOOL) != files:
+            tree.replace(copy / TOOL, files)
+        subprocess.run(["nice", "-n", "5", "make", "-s", "-C", copy / TOOL, f"OUT={place.parent}",
+                        f"SCRIPTS={ROOT}/scripts"], check=True, stdout=subprocess.DEVNULL)
+        self.tool = place.parent / "multikvm"
+        return []
 
     def naive(self, kver, ours, place):
         without = [word for rule in self.head["without"].split() for word in ("--without", rule)]
@@ -142,7 +167,8 @@ def run(mutant, machine, kver, modules, once=True):
     done = subprocess.run(
         [ROOT / "tests/one", f"{machine}:{mutant.scenario}", "--first-failure",
          "--keep", ROOT / "build/vm" / kver / machine / f"mutant-{mutant.name}"],
-        env=os.environ | {"MODULES": str(modules), "KVER": kver, "ONCE": "1" if once else ""},
+        env=os.environ | {"MODULES": str(modules), "KVER": kver, "ONCE": "1" if once else "",
+                          "MULTIKVM": str(mutant.tool or "")},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if not done.returncode:
         return None
