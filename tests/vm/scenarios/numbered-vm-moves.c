@@ -7,10 +7,11 @@
  *
  * How long the guest stood still, and what its clock lost, is printed.
  *
- * fails when: a one-shot timer that has run out is set with its initial count, as KVM_GET_LAPIC gives it:
- * it ticks once more ("timer ticks 28, wanted 27"). That was seen with a mover that did so.
+ * fails when: mutants clock-left-out, coalesced-writes-left-out, deadline-left-out, fpu-left-out,
+ * irqfds-stay-on, tsc-offset-left-out.
  *
  * needs: tool
+ * test-all: amd
  */
 #include <stdbool.h>
 #include <stdio.h>

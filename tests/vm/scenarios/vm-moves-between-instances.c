@@ -4,11 +4,11 @@
  * move: its VMM notices nothing, the guest's registers, memory, timers and interrupts are as they
  * should be, and the instance that it left can be unloaded.
  *
- * In the making: on the AMD machine some runs fail, in another payload each time, and
- * nobody has found out why; a machine that loses interrupts is one suspect, the mover the other.
+ * On the AMD machine some runs fail, in another payload each time, and before the first move, too: it
+ * loses interrupts. Only make test-all tries it there.
  *
- * fails when: the mover is as it was before KVM_MOVE_SET_VCPU, now and then: the guest's timer ticks
- * once too often. No mutation of it was tried yet.
+ * fails when: KVM_SET_MSRS is left out of what the new vCPU is told, and when the old VM's files stay
+ * (the instance that it left has a VM).
  *
  * needs: tool
  * series: first

@@ -4,10 +4,10 @@
  * both instances, and what was made of a second one goes. A VM that cannot be moved stays as it
  * was, and the reason is said.
  *
- * In the making, as vm-moves-between-instances is.
+ * On the AMD machine it is as vm-moves-between-instances is.
  *
- * fails when: no mutation was tried yet; tests/tool/vmm-outlives-its-mover.t, which has no VM, was seen
- * to fail in the ways that its header names.
+ * fails when: the helper leaves as soon as its guard is gone, and when VMs that log their memory are not
+ * refused.
  *
  * needs: tool
  * series: first
