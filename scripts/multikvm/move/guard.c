@@ -5,8 +5,7 @@
  * It is in a session of its own, blocks all signals, and is the last that the kernel takes for
  * lack of memory. If the command ends before the pause, or is asked to, the guard gives up; in
  * the pause it goes on. Only SIGKILL ends it, and harms nothing (target.h), but for one case: a
- * VMM with filters of system calls, whose helper then has those filters again, in the middle of
- * the switch.
+ * VMM with filters of system calls, which then hold again for a thread in the middle of the move.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

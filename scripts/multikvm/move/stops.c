@@ -115,6 +115,7 @@ static int event(struct target *target, pid_t tid, int status)
 {
 	struct thread *thread = threads_find(target, tid);
 	int kind = status >> 16, signal = WSTOPSIG(status), err;
+	unsigned long made = 0;
 
 	if (tid == target->helper)
 		return helper_event(target, status);
@@ -138,6 +139,10 @@ static int event(struct target *target, pid_t tid, int status)
 		thread->in_call = true;
 		return 0;
 	}
+	/* Its number here: what clone() returns there is one of the process's namespace. */
+	if (kind == PTRACE_EVENT_CLONE && thread->diverted &&
+	    !thread_trace(PTRACE_GETEVENTMSG, tid, 0, (long)&made))
+		thread->made = made;
 	/* A stop ends what PTRACE_INTERRUPT began: it is asked again. */
 	err = thread_resume(target, thread,
 			    thread->diverted && thread->wanted ? PTRACE_SYSCALL

@@ -33,6 +33,7 @@ struct thread {
 	bool diverted; /* its registers are not its own */
 	bool filtered; /* by seccomp */
 	bool wanted;   /* it is to stop */
+	pid_t made;    /* the thread that it has made last, while it is diverted */
 	uint32_t slot; /* while it is diverted to the parasite */
 	uint64_t mask; /* its signals, and its registers, when it stopped */
 	struct user_regs_struct regs;

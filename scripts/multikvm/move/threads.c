@@ -90,6 +90,11 @@ bool thread_is_worker(pid_t pid, pid_t tid)
 	return (major > 6 || (major == 6 && minor >= 4)) && flags & PF_USER_WORKER;
 }
 
+static bool is_of(const struct target *target, pid_t tid)
+{
+	return target_status(target->pid, tid, "Tgid", 10) == target->pid;
+}
+
 int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 {
 	unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
@@ -97,6 +102,8 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 	long long tracer = target_status(target->pid, tid, "TracerPid", 10);
 	int err;
 
+	if (!is_of(target, tid))
+		return -ESRCH;
 	if (tracer == getpid())
 		return -EBUSY; /* its maker's options did that, its event is to come */
 	if (tracer > 0)
@@ -119,6 +126,12 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 			"first user namespace",
 			tid, target->pid, filtered ? " with its seccomp filter off" : "",
 			strerror(-err));
+	/* A number stays with its thread from now on. */
+	if (!is_of(target, tid))
+		return target_fail(
+			target, NOT_FOUND,
+			"thread %d of process %d has ended\nnext: the same again", tid,
+			target->pid);
 	*thread = thread_add(target, tid);
 	if (!*thread)
 		return target_fail(target, SYSTEM, "no memory");

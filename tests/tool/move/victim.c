@@ -5,12 +5,13 @@
  * with EINTR although no handler ran or that did not although one did, a signal or a byte that
  * was lost.
  *
- * usage: victim [seccomp]
+ * usage: victim [seccomp | forge TID]
  *
  * For each line on its standard input it says "ok" once all threads have gone on since; or what is
  * wrong, and ends. The number behind "ok" is how often epoll_wait() ended with EINTR, as the
  * kernel has it after any stop (signal(7)): a move undoes that, but if the guard is killed in
- * between. With "seccomp" a system call that its threads do not need kills it.
+ * between. With "seccomp" a system call that its threads do not need kills it. With "forge"
+ * its memory says that thread TID is the helper of an earlier move.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,10 +30,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../../../scripts/multikvm/move/parasite/parasite.h"
 
 #define NAP 20000000L /* ns */
 
@@ -309,6 +313,25 @@ static void filter_calls(void)
 		wrong("seccomp: %s", strerror(errno));
 }
 
+/* As if a helper of an earlier move were left, and were that thread. */
+static void forge(int tid)
+{
+	struct parasite *data;
+	uint8_t *at = mmap(NULL, 2 * PARASITE_STUBS + sizeof(*data),
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		wrong("mmap: %s", strerror(errno));
+	*(uint64_t *)at = PARASITE_MAGIC;
+	data = (void *)(at + PARASITE_STUBS);
+	data->magic = PARASITE_MAGIC;
+	data->base = (uintptr_t)at;
+	data->ready = data->keep_open = 1;
+	data->cloned = tid;
+	if (mprotect(at, PARASITE_STUBS, PROT_READ | PROT_EXEC))
+		wrong("mprotect: %s", strerror(errno));
+}
+
 static const char * const names[] = {
 	"sleeps", "futexes", "futexes", "reads",   "waits",	  "feeds",
 	"masked", "busy",    "busy",	"creates", "short-lived",
@@ -344,6 +367,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	char line[16];
 
+	if (argc > 2 && !strcmp(argv[1], "forge"))
+		forge(atoi(argv[2]));
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_handler = nothing;
 	action.sa_flags = SA_RESTART;
