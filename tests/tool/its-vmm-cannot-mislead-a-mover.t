@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import Tests, build_with_mover  # noqa: E402
+from host import PROCESS, Tests, build_with_mover  # noqa: E402
 
 ANSWER = "gives an answer that no helper gives"
 RECORD = "gives a record that no instance gives"
@@ -42,7 +42,7 @@ CASES = {
 
 def main():
     tests = Tests()
-    liar = build_with_mover("liar", "program", "record", "look", "state")
+    liar = build_with_mover("liar", [*PROCESS, "program", "record", "look", "state"])
     for lie, said in CASES.items():
         try:
             done = subprocess.run([liar, lie], text=True, stdout=subprocess.PIPE,

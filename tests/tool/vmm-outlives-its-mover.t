@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import ROOT, Tests, build_tool, build_with_mover  # noqa: E402
+from host import PROCESS, ROOT, Tests, build_tool, build_with_mover  # noqa: E402
 
 
 def build():
@@ -33,7 +33,7 @@ def build():
     out = build_tool().parent
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O2", "-pthread",
                     "-o", out / "victim", ROOT / "tests/tool/move/victim.c"], check=True)
-    build_with_mover("rehearse", "restore", "cave", "inject", "park", "leftovers")
+    build_with_mover("rehearse", [*PROCESS, "restore", "cave", "inject", "park", "leftovers"])
     return out
 
 

@@ -137,6 +137,8 @@ static void do_job(const struct guard_job *job, struct verdict *verdict)
 	times->began = now_ns();
 	for (tries = 0;; tries++) {
 		err = once(&move, job->vmm);
+		if (move.switched)
+			err = 0; /* what is left to say is no failure of the move */
 		if (err == -EAGAIN && tries == CHANGED)
 			err = target_fail(&move.target, REFUSED,
 					  "process %d changes its VM all the time\n"
@@ -154,7 +156,9 @@ static void do_job(const struct guard_job *job, struct verdict *verdict)
 	if (err && !verdict->status)
 		verdict->status = SYSTEM;
 	snprintf(verdict->why, sizeof(verdict->why), "%s",
-		 move.target.status ? move.target.why : strerror(err < 0 ? -err : 0));
+		 move.target.status ? move.target.why
+		 : err		    ? strerror(-err)
+				    : "");
 	verdict->tries = move.tries;
 	verdict->prepare = times->prepared - times->began;
 	verdict->total = times->ended - times->began;

@@ -118,6 +118,7 @@ struct move {
 
 	struct times times;
 	unsigned int tries;
+	bool switched; /* it has the new VM: whatever goes wrong now, it was moved */
 	struct answer answer;
 };
 

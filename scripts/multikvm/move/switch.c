@@ -83,8 +83,13 @@ int too_busy(struct move *move)
 	uint32_t busy;
 	int i;
 
-	for (i = 0; i < move->n_vcpus - 1 && !move->vcpus[i].busy->busy; i++)
+	for (i = 0; i < move->n_vcpus && !move->vcpus[i].busy->busy; i++)
 		;
+	if (i == move->n_vcpus)
+		return target_fail(&move->target, REFUSED,
+				   "process %d does not stand still in %u ms\n"
+				   "next: the same with a longer --max-pause",
+				   move->target.pid, move->max_pause);
 	busy = move->vcpus[i].busy->busy;
 	return target_fail(
 		&move->target, REFUSED,
@@ -377,8 +382,11 @@ static int try_once(struct move *move, struct program *program, struct program *
 	if (!err)
 		err = program_switch(move, &order);
 	move->times.switched = now_ns();
+	move->switched = !err && move->answer.phase == PHASE_SWITCHED;
 	gone = let_go(move);
 	move->times.gone_on = now_ns();
+	if (move->switched)
+		return 0;
 	if (err || gone)
 		return err ? err : gone;
 	if (move->answer.phase == PHASE_ABANDONED)
@@ -399,9 +407,10 @@ int switch_over(struct move *move)
 	uint32_t failed;
 	int err = make_program(move, &program, &back);
 
-	for (move->tries = 1; !err; move->tries++) {
+	move->tries = 1;
+	while (!err) {
 		err = try_once(move, &program, &back);
-		if (!err && move->answer.phase == PHASE_SWITCHED)
+		if (move->switched)
 			break;
 		failed = move->answer.failed;
 		if (move->tries == TRIES && err == -EBUSY)
@@ -416,7 +425,7 @@ int switch_over(struct move *move)
 					? "the same with a longer --max-pause"
 					: "");
 		if (!err)
-			rest(move->tries);
+			rest(move->tries++);
 	}
 	program_free(&program);
 	program_free(&back);
