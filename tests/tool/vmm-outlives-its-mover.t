@@ -13,7 +13,7 @@ used in entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACEC
 stay (PTRACE_O_SUSPEND_SECCOMP), when the helper does not look for the end of its socket, and when
 helper_switch() gives up after some seconds. Also when the helper is known by what clone() returned,
 a helper that is left by the number in its memory alone, or if that number is not noted by clone()
-itself (CLONE_PARENT_SETTID).
+itself (CLONE_PARENT_SETTID); and when leave_sequences() is left out.
 """
 
 import os
@@ -177,6 +177,22 @@ def forged(tests, out):
     other.wait()
 
 
+def in_sequence(tests, out):
+    """One of its threads stays in a restartable sequence, and can stand only at its beginning."""
+    victim = Victim(out, "sequence")
+    status, said = victim.move()
+    tests.ok("phase 2" in said, "with a thread that stays in a restartable sequence it is moved",
+             said)
+    last = int(said.split()[-2])
+    for at in range(last - 100, last, 4):
+        victim.move(at=at)
+        if not victim.goes_on():
+            break
+    tests.ok(victim.said.startswith("ok"), "killed in the pause, the sequence begins again",
+             f"killed at {at} of {last}", victim.said)
+    victim.end()
+
+
 def killed_with_filters(tests, out, text):
     """While threads are looked at, before any code is put into it, or while the helper waits for
     orders: that is left, and ends with the next move. In between the filter kills the VMM."""
@@ -217,6 +233,7 @@ def main():
     stopped(tests, out, "seccomp")
     left_in_namespace(tests, out, inside)
     forged(tests, out)
+    in_sequence(tests, out)
     killed_with_filters(tests, out, filtered)
     killed(tests, out, text)
     tests.done()

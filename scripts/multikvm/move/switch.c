@@ -108,11 +108,12 @@ int too_busy(struct move *move)
 int quiesce(struct move *move, uint64_t until)
 {
 	struct target *target = &move->target;
+	uint64_t let_run;
 	uint32_t busy = 0;
 	size_t i;
 	int err;
 
-	err = threads_seize(target);
+	err = threads_seize(target, until);
 	while (!err) {
 		err = threads_stop(target, until);
 		if (!err)
@@ -131,8 +132,9 @@ int quiesce(struct move *move, uint64_t until)
 		for (i = 0; i < target->n && !err; i++)
 			if (!is_ready(move, &target->threads[i]))
 				err = thread_continue(target, &target->threads[i]);
-		while (!err)
-			err = threads_wait(target, now_ns() + LET_RUN);
+		let_run = now_ns() + LET_RUN;
+		while (!err && now_ns() < let_run)
+			err = threads_wait(target, let_run);
 		if (err == -ETIMEDOUT)
 			err = 0;
 	}
@@ -369,7 +371,7 @@ static int try_once(struct move *move, struct program *program, struct program *
 	int err = program_load(move, program, back, &order), gone;
 
 	if (!err)
-		err = threads_seize(&move->target);
+		err = threads_seize(&move->target, now_ns() + move->max_pause * MS);
 	move->times.stopped = now_ns();
 	until = move->times.stopped + move->max_pause * MS;
 	if (!err)

@@ -139,8 +139,7 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 	return 0;
 }
 
-/* Those that are not yet; the number of them, or -errno. */
-int threads_seize_new(struct target *target)
+int threads_seize_new(struct target *target, uint64_t until)
 {
 	struct thread *thread;
 	char path[64];
@@ -165,17 +164,24 @@ int threads_seize_new(struct target *target)
 			err = 0;
 	}
 	closedir(tasks);
-	while (!err)
+	while (!err && now_ns() < until)
 		err = threads_wait(target, 0);
-	return err != -ETIMEDOUT ? err : found;
+	if (err && err != -ETIMEDOUT)
+		return err;
+	if (found && now_ns() > until)
+		return target_fail(target, REFUSED,
+				   "process %d makes new threads all the time\n"
+				   "next: the same again later",
+				   target->pid);
+	return found;
 }
 
-int threads_seize(struct target *target)
+int threads_seize(struct target *target, uint64_t until)
 {
 	int found;
 
 	do {
-		found = threads_seize_new(target);
+		found = threads_seize_new(target, until);
 	} while (found > 0);
 	return found;
 }

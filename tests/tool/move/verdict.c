@@ -101,8 +101,9 @@ static int one(struct target *target)
 	return 0;
 }
 
-int threads_seize(struct target *target)
+int threads_seize(struct target *target, uint64_t until)
 {
+	(void)until;
 	return one(target);
 }
 
