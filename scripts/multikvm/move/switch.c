@@ -120,6 +120,8 @@ int quiesce(struct move *move, uint64_t until)
 			err = ask(move, &busy);
 		if (!err && !busy && (!vm_unchanged(move) || !record_unchanged(move)))
 			err = -EAGAIN;
+		if (!err && !busy)
+			err = vm_still_alone(move);
 		if (err || !busy)
 			break;
 		if (busy & KVM_MOVE_DEBUG)

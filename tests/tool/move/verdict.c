@@ -47,6 +47,12 @@ int vm_shared(struct move *move)
 	return 0;
 }
 
+int vm_still_alone(struct move *move)
+{
+	(void)move;
+	return 0;
+}
+
 bool vm_unchanged(struct move *move)
 {
 	(void)move;
