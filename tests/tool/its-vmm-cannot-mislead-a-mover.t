@@ -7,7 +7,8 @@ move/liar.c plays both: the mover's own code, and a helper that lies.
 
 fails when: choose_tried() of look.c goes by the list's own length, program_results() takes whole
 steps, helper_order() does not look at the answer's numbers, is_whole() of record.c is left out, and
-when sendmsg() to the helper may block (that case then ends by its time).
+when sendmsg() to the helper may block (that case then ends by its time). Also when target_write()
+finds the memory by the process and not by the file that was opened.
 """
 
 import subprocess
@@ -37,6 +38,7 @@ CASES = {
     "text for the terminal": "the VM uses what is not moved: a",
     "a full socket": STUCK,
     "another socket": "gives a file that no helper gives",
+    "another program": "has ended, or executes another program",
 }
 
 

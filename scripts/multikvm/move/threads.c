@@ -226,7 +226,7 @@ int thread_poke(struct target *target, struct thread *thread, uint64_t to,
 	int err = 0;
 
 	/* At once, where the kernel lets a tracer write so; else word by word. */
-	if (target->mem >= 0 && pwrite(target->mem, from, size, to) == (ssize_t)size) {
+	if (pwrite(target->mem, from, size, to) == (ssize_t)size) {
 		instant();
 		return 0;
 	}
