@@ -168,7 +168,7 @@ json_object *move_outcome(const struct guard *guard, bool dry)
 			       json_object_new_boolean(!verdict->status && !dry));
 	if (why)
 		why[strcspn(why, "\n")] = '\0';
-	json_object_object_add(one, "why", verdict->status ? host_text(why) : NULL);
+	json_object_object_add(one, "why", why && *why ? host_text(why) : NULL);
 	json_object_object_add(one, "vcpus", json_object_new_int(verdict->vcpus));
 	json_object_object_add(one, "tries", json_object_new_int(verdict->tries));
 	add_ms(one, "pause_ms", verdict->stop + verdict->state + verdict->go);
@@ -256,6 +256,8 @@ static enum status move_one(const struct wish *wish, json_object *vm)
 		    guard.verdict.tries,
 		    json_object_get_string(json_object_object_get(result, "prepare_ms")),
 		    json_object_get_string(json_object_object_get(result, "total_ms")));
+	if (*guard.verdict.why)
+		say("then: %s", guard.verdict.why);
 	json_object_array_add(all, result);
 	return report("moved", all);
 }

@@ -32,11 +32,13 @@ def build_tool(name="tool", flags=SANITIZERS, scripts="/none"):
     return out / "multikvm"
 
 
-def build_with_mover(name, *parts):
-    """tests/tool/move/NAME.c with the mover's threads and helper and these parts of it."""
+PROCESS = ("target", "threads", "stops", "helper")  # parts of the mover
+
+
+def build_with_mover(name, parts):
+    """tests/tool/move/NAME.c with these parts of the mover."""
     out, move = build_tool().parent, ROOT / "scripts/multikvm/move"
     program = ROOT / f"tests/tool/move/{name}.c"
-    parts = ("target", "threads", "stops", "helper", *parts)
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1",
                     *SANITIZERS.split(), "-DFOR_TESTS", f"-I{out}", "-pthread", "-o", out / name,
                     program, *(move / f"{part}.c" for part in parts)], check=True)

@@ -7,7 +7,8 @@ move/liar.c plays both: the mover's own code, and a helper that lies.
 
 fails when: choose_tried() of look.c goes by the list's own length, program_results() takes whole
 steps, helper_order() does not look at the answer's numbers, is_whole() of record.c is left out, and
-when sendmsg() to the helper may block (that case then ends by its time).
+when sendmsg() to the helper may block (that case then ends by its time). Also when target_write()
+finds the memory by the process and not by the file that was opened.
 """
 
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import Tests, build_with_mover  # noqa: E402
+from host import PROCESS, Tests, build_with_mover  # noqa: E402
 
 ANSWER = "gives an answer that no helper gives"
 RECORD = "gives a record that no instance gives"
@@ -37,12 +38,13 @@ CASES = {
     "text for the terminal": "the VM uses what is not moved: a",
     "a full socket": STUCK,
     "another socket": "gives a file that no helper gives",
+    "another program": "has ended, or executes another program",
 }
 
 
 def main():
     tests = Tests()
-    liar = build_with_mover("liar", "program", "record", "look", "state")
+    liar = build_with_mover("liar", [*PROCESS, "program", "record", "look", "state"])
     for lie, said in CASES.items():
         try:
             done = subprocess.run([liar, lie], text=True, stdout=subprocess.PIPE,

@@ -11,7 +11,9 @@ fails when: a thread gets its registers back without rax or its flags, PTRACE_SE
 out, the park code starts ppoll() again after a handler, the kernel's way back two bytes is not
 used in entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACECLONE), the filters
 stay (PTRACE_O_SUSPEND_SECCOMP), when the helper does not look for the end of its socket, and when
-helper_switch() gives up after some seconds.
+helper_switch() gives up after some seconds. Also when the helper is known by what clone() returned,
+a helper that is left by the number in its memory alone, or if that number is not noted by clone()
+itself (CLONE_PARENT_SETTID); and when leave_sequences() is left out.
 """
 
 import os
@@ -23,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from host import ROOT, Tests, build_tool, build_with_mover  # noqa: E402
+from host import PROCESS, ROOT, Tests, build_tool, build_with_mover  # noqa: E402
 
 
 def build():
@@ -31,7 +33,7 @@ def build():
     out = build_tool().parent
     subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O2", "-pthread",
                     "-o", out / "victim", ROOT / "tests/tool/move/victim.c"], check=True)
-    build_with_mover("rehearse", "restore", "cave", "inject", "park", "leftovers")
+    build_with_mover("rehearse", [*PROCESS, "restore", "cave", "inject", "park", "leftovers"])
     return out
 
 
@@ -39,10 +41,16 @@ class Victim:
     """The process, and what it says."""
 
     def __init__(self, out, *words):
-        self.program = subprocess.Popen([out / "victim", *words], stdin=subprocess.PIPE,
+        inside = "namespace" in words
+        words = [word for word in words if word != "namespace"]
+        enter = ["unshare", "--pid", "--fork", "--kill-child"] if inside else []
+        self.program = subprocess.Popen([*enter, out / "victim", *words], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.rehearse = out / "rehearse"
         self.said = self.program.stdout.readline().strip()
+        self.pid = self.program.pid
+        if inside:
+            self.pid = int(subprocess.check_output(["pgrep", "-P", str(self.pid)]))
 
     def goes_on(self):
         """That all of its threads have done something since, each as it should."""
@@ -55,14 +63,14 @@ class Victim:
         return self.said.startswith("ok")
 
     def move(self, mode="switch", at=0):
-        done = subprocess.run([self.rehearse, str(self.program.pid), mode], text=True,
+        done = subprocess.run([self.rehearse, str(self.pid), mode], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=os.environ | ({"MULTIKVM_KILL_AT": str(at)} if at else {}))
         return done.returncode, done.stdout + done.stderr
 
     def has(self):
         """Its files, and its memory that no file is behind and that may be executed."""
-        proc = Path(f"/proc/{self.program.pid}")
+        proc = Path(f"/proc/{self.pid}")
         maps = proc.joinpath("maps").read_text().splitlines()
         return (len(os.listdir(proc / "fd")),
                 sum("r-xp" in line and line.split()[4] == "0" for line in maps))
@@ -92,20 +100,20 @@ def moved(tests, out, *words):
 def states(victim):
     """Of its threads, one letter each: t is a stop for a tracer, T one by a signal."""
     stats = (task.joinpath("stat").read_text() for task in
-             Path(f"/proc/{victim.program.pid}/task").iterdir())
+             Path(f"/proc/{victim.pid}/task").iterdir())
     return "".join(sorted(stat.rpartition(")")[2].split()[0] for stat in stats))
 
 
 def stopped(tests, out, *words):
     """The helper, with the process, in the middle of a switch of 3 seconds."""
     victim, kind = Victim(out, *words), " ".join(words) or "a process"
-    mover = subprocess.Popen([victim.rehearse, str(victim.program.pid), "slow"], text=True,
+    mover = subprocess.Popen([victim.rehearse, str(victim.pid), "slow"], text=True,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     time.sleep(1.5)
-    os.kill(victim.program.pid, signal.SIGSTOP)
+    os.kill(victim.pid, signal.SIGSTOP)
     time.sleep(6)
     seen = states(victim)
-    os.kill(victim.program.pid, signal.SIGCONT)
+    os.kill(victim.pid, signal.SIGCONT)
     said = mover.communicate()[0]
     tests.ok(seen.count("t") >= len(seen) - 1 > 5, f"{kind}: while its helper is stopped, threads"
              " stand", seen, said)
@@ -138,25 +146,77 @@ def killed(tests, out, text):
     victim.end()
 
 
+def left_in_namespace(tests, out, text):
+    """A helper, whose number there is another one than here."""
+    victim = Victim(out, "namespace", "seccomp")
+    before = victim.has()
+    victim.move(at=int(text.split()[0]) + 1)
+    left = victim.has()
+    status, said = victim.move()
+    tests.ok(left != before and not status, "in a PID namespace, a helper is left: it can be moved",
+             left, said)
+    tests.same(victim.has()[0], before[0], "and no file of it is left")
+    victim.end()
+
+
+def forged(tests, out):
+    """The number of a thread of another process, in the VMM's memory."""
+    other = subprocess.Popen(["sleep", "1000"])
+    victim = Victim(out, "forge", str(other.pid))
+    mover = subprocess.Popen([victim.rehearse, str(victim.pid), "slow"], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    time.sleep(1.5)
+    traced = [line for line in Path(f"/proc/{other.pid}/status").read_text().splitlines()
+              if line.startswith("TracerPid:")]
+    said = mover.communicate()[0]
+    tests.ok(traced == ["TracerPid:\t0"] and "phase 2" in said,
+             "a process that names another's thread is moved, the other is left alone",
+             *traced, said)
+    victim.end()
+    other.kill()
+    other.wait()
+
+
+def in_sequence(tests, out):
+    """One of its threads stays in a restartable sequence, and can stand only at its beginning."""
+    victim = Victim(out, "sequence")
+    status, said = victim.move()
+    tests.ok("phase 2" in said, "with a thread that stays in a restartable sequence it is moved",
+             said)
+    last = int(said.split()[-2])
+    for at in range(last - 100, last, 4):
+        victim.move(at=at)
+        if not victim.goes_on():
+            break
+    tests.ok(victim.said.startswith("ok"), "killed in the pause, the sequence begins again",
+             f"killed at {at} of {last}", victim.said)
+    victim.end()
+
+
 def killed_with_filters(tests, out, text):
-    """While the helper waits for orders; it is left, and ends with the next move. A helper that
-    is at work then is killed by the filter, and the VMM with it."""
-    first, wrong = int(text.split()[0]) - 12, []
+    """While threads are looked at, before any code is put into it, or while the helper waits for
+    orders: that is left, and ends with the next move. In between the filter kills the VMM."""
+    first, wrong = int(text.split()[0]), []
     victim = Victim(out, "seccomp")
     before = victim.has()
-    for at in range(1, first + 1, 3):
+    for at in range(1, first // 2 - 8, 3):
         status, said = victim.move(at=at)
         if not victim.goes_on():
             wrong.append(f"killed at {at} of {first}: {victim.said}, {status}, {said}")
             victim.end()
             victim = Victim(out, "seccomp")
-    tests.ok(not wrong, f"with filters, killed at {first} instants before the pause, it goes on",
-             *wrong[:20])
-    status, said = victim.move()
-    tests.ok(not status, "then it can be moved", said)
-    files, maps = (now - then for now, then in zip(victim.has(), before))
-    tests.ok(not files and maps < first / 4, "and few of these leave memory",
-             f"{files} files and {maps} maps")
+    tests.ok(not wrong, f"with filters, killed while it is looked at, {first // 6} times, it goes"
+             " on", *wrong[:20])
+    tests.same(victim.has(), before, "and nothing is left")
+    wrong = []
+    for at in range(first + 1, first + 40, 4):
+        victim.move(at=at)
+        left = victim.has()
+        status, said = victim.move()
+        if left == before or status or victim.has()[0] != before[0] or not victim.goes_on():
+            wrong.append(f"killed at {at}: {left}, {victim.has()}, {victim.said}, {said}")
+            break
+    tests.ok(not wrong, "killed while its helper waits, it goes on, and can be moved", *wrong)
     victim.end()
 
 
@@ -166,10 +226,15 @@ def main():
         tests.skip_all("only root may trace others")
     out = build()
     text = moved(tests, out)
-    moved(tests, out, "seccomp")
+    filtered = moved(tests, out, "seccomp")
+    moved(tests, out, "namespace")
+    inside = moved(tests, out, "namespace", "seccomp")
     stopped(tests, out)
     stopped(tests, out, "seccomp")
-    killed_with_filters(tests, out, text)
+    left_in_namespace(tests, out, inside)
+    forged(tests, out)
+    in_sequence(tests, out)
+    killed_with_filters(tests, out, filtered)
     killed(tests, out, text)
     tests.done()
 

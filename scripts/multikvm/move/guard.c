@@ -5,8 +5,7 @@
  * It is in a session of its own, blocks all signals, and is the last that the kernel takes for
  * lack of memory. If the command ends before the pause, or is asked to, the guard gives up; in
  * the pause it goes on. Only SIGKILL ends it, and harms nothing (target.h), but for one case: a
- * VMM with filters of system calls, whose helper then has those filters again, in the middle of
- * the switch.
+ * VMM with filters of system calls, which then hold again for a thread in the middle of the move.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -138,6 +137,8 @@ static void do_job(const struct guard_job *job, struct verdict *verdict)
 	times->began = now_ns();
 	for (tries = 0;; tries++) {
 		err = once(&move, job->vmm);
+		if (move.switched)
+			err = 0; /* what is left to say is no failure of the move */
 		if (err == -EAGAIN && tries == CHANGED)
 			err = target_fail(&move.target, REFUSED,
 					  "process %d changes its VM all the time\n"
@@ -155,7 +156,9 @@ static void do_job(const struct guard_job *job, struct verdict *verdict)
 	if (err && !verdict->status)
 		verdict->status = SYSTEM;
 	snprintf(verdict->why, sizeof(verdict->why), "%s",
-		 move.target.status ? move.target.why : strerror(err < 0 ? -err : 0));
+		 move.target.status ? move.target.why
+		 : err		    ? strerror(-err)
+				    : "");
 	verdict->tries = move.tries;
 	verdict->prepare = times->prepared - times->began;
 	verdict->total = times->ended - times->began;

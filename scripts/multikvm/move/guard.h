@@ -21,7 +21,7 @@ struct guard_job {
 /* What became of it; times in ns. */
 struct verdict {
 	enum status status;
-	char why[1024];
+	char why[1024]; /* of DONE: what went wrong once it was moved, or "" */
 	int vcpus, threads;
 	unsigned int tries;
 	uint64_t prepare, look, stop, state, go, total;

@@ -100,6 +100,10 @@ static int take(struct target *target, const struct order *order, struct answer 
 	    !is_index(answer->failed_back, order->n_back) ||
 	    answer->phase > PHASE_ABANDONED)
 		return no_helper(target);
+	if (order->kind == ORDER_SWITCH &&
+	    (answer->phase <= PHASE_CRITICAL ||
+	     (answer->phase == PHASE_BACK) != (answer->failed >= 0)))
+		return no_helper(target);
 	return 0;
 }
 

@@ -200,9 +200,10 @@ static int fill(struct target *target, struct thread *thread, bool filtered)
 /* 4; the thread stands in no call that can start again afterwards, but at the end of clone(). */
 static int make_helper(struct target *target, struct thread *thread, pid_t *helper)
 {
-	int64_t tid;
 	int err = park_prepare(target, thread, 0, true);
 	struct user_regs_struct regs = thread->regs;
+	pid_t tid = thread->tid;
+	int64_t made;
 
 	regs.rip = target->spawn;
 	regs.rdi = target->image->slots;
@@ -211,16 +212,21 @@ static int make_helper(struct target *target, struct thread *thread, pid_t *help
 	if (!err)
 		err = thread_divert(target, thread, &regs);
 	if (!err)
-		err = thread_do_call(target, thread, SYS_clone, &tid);
+		err = thread_do_call(target, thread, SYS_clone, &made);
 	if (err)
 		return err;
-	if (tid < 0)
+	if (made < 0)
 		return target_fail(
 			target, REFUSED,
 			"process %d gets no thread for the move: %s\n"
 			"next: see pids.max of its cgroup and its RLIMIT_NPROC",
-			target->pid, strerror(-tid));
-	*helper = tid;
+			target->pid, strerror(-made));
+	thread = threads_find(target, tid);
+	*helper = thread ? thread->made : 0;
+	if (*helper <= 0)
+		return target_fail(target, SYSTEM,
+				   "thread %d of process %d made no thread", tid,
+				   target->pid);
 	return 0;
 }
 

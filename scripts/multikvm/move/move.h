@@ -86,6 +86,12 @@ struct vcpu {
 	int khz;
 };
 
+/* Another process. */
+struct other {
+	pid_t pid;
+	uint64_t inode;
+};
+
 struct times {
 	uint64_t began, prepared, stopped, quiet, switched, gone_on, ended;
 };
@@ -103,6 +109,8 @@ struct move {
 	int n_files, n_maps, n_vcpus;
 	int *ours; /* file descriptors in the process that we have made */
 	int n_ours;
+	struct other *others; /* that have no part in the VM, by number */
+	int n_others;
 
 	/* The one that is used: arenas[0] for the state of the VM, [1] for questions meanwhile. */
 	struct arena *arena, arenas[2];
@@ -121,6 +129,7 @@ struct move {
 
 	struct times times;
 	unsigned int tries;
+	bool switched; /* it has the new VM: whatever goes wrong now, it was moved */
 	struct answer answer;
 };
 
@@ -159,8 +168,16 @@ int program_failed(struct move *move, const struct program *program, enum status
 int vm_find(struct move *move);
 bool vm_unchanged(struct move *move); /* since */
 void vm_forget(struct move *move);
-int vm_shared(struct move *move); /* refuses if other processes have a part in it */
 struct vcpu *vm_vcpu(struct move *move, int id);
+bool vm_same_file(pid_t one, int fd, pid_t other, int fd2);
+
+/* shared.c: who else has a part in it */
+int vm_shared(struct move *move); /* refuses */
+/*
+ * When all threads stand, of those only that have come since. -EAGAIN: one has a part in it; most
+ * often it is about to execute another program, or vm_shared() refuses.
+ */
+int vm_still_alone(struct move *move);
 
 /* record.c: what the VMM has set */
 int record_ask(struct move *move, struct program *program, size_t room);

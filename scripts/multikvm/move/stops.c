@@ -115,6 +115,7 @@ static int event(struct target *target, pid_t tid, int status)
 {
 	struct thread *thread = threads_find(target, tid);
 	int kind = status >> 16, signal = WSTOPSIG(status), err;
+	unsigned long made = 0;
 
 	if (tid == target->helper)
 		return helper_event(target, status);
@@ -138,6 +139,10 @@ static int event(struct target *target, pid_t tid, int status)
 		thread->in_call = true;
 		return 0;
 	}
+	/* Its number here: what clone() returns there is one of the process's namespace. */
+	if (kind == PTRACE_EVENT_CLONE && thread->diverted &&
+	    !thread_trace(PTRACE_GETEVENTMSG, tid, 0, (long)&made))
+		thread->made = made;
 	/* A stop ends what PTRACE_INTERRUPT began: it is asked again. */
 	err = thread_resume(target, thread,
 			    thread->diverted && thread->wanted ? PTRACE_SYSCALL
@@ -237,15 +242,15 @@ int thread_stop(struct target *target, struct thread *thread, uint64_t until)
 		thread = threads_find(target, tid);
 		if (!thread)
 			return -ESRCH;
-		if (err == -ETIMEDOUT)
+		if (!err && thread->stands) {
+			if (thread->diverted || !in_restartable_sequence(target, thread))
+				return 0;
+			err = thread_continue(target, thread);
+			if (!err)
+				err = thread_interrupt(target, thread);
+		}
+		if (err == -ETIMEDOUT || (!err && now_ns() > until))
 			return too_late(target, thread);
-		if (err || !thread->stands)
-			continue;
-		if (thread->diverted || !in_restartable_sequence(target, thread))
-			return 0;
-		err = thread_continue(target, thread);
-		if (!err)
-			err = thread_interrupt(target, thread);
 	}
 	return err;
 }
@@ -260,31 +265,43 @@ static struct thread *running(struct target *target)
 	return NULL;
 }
 
-/* All that we know of; threads that they make meanwhile become known. */
+/* Those that stand where they must not stay go on. */
+static int leave_sequences(struct target *target)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < target->n && !err; i++)
+		if (in_restartable_sequence(target, &target->threads[i]))
+			err = thread_continue(target, &target->threads[i]);
+	return err;
+}
+
+/*
+ * All that we know of; threads that they make meanwhile become known. Threads may see to it that
+ * events do not end, or stay in such sequences: time counts in any case.
+ */
 static int stop_known(struct target *target, uint64_t until)
 {
 	struct thread *thread;
 	size_t i;
 	int err = 0;
 
-	for (i = 0; i < target->n && !err; i++) {
-		thread = &target->threads[i];
-		thread->wanted = true;
-		if (!thread->stands)
-			err = thread_interrupt(target, thread);
-	}
-	while (!err && (thread = running(target))) {
-		err = threads_wait(target, until);
-		if (err == -ETIMEDOUT)
-			return too_late(target, thread);
-	}
-	for (i = 0; i < target->n && !err; i++) {
-		thread = &target->threads[i];
-		if (in_restartable_sequence(target, thread)) {
-			err = thread_continue(target, thread);
-			return err ? err : stop_known(target, until);
+	do {
+		for (i = 0; i < target->n && !err; i++) {
+			thread = &target->threads[i];
+			thread->wanted = true;
+			if (!thread->stands)
+				err = thread_interrupt(target, thread);
 		}
-	}
+		while (!err && (thread = running(target))) {
+			err = threads_wait(target, until);
+			if (err == -ETIMEDOUT || (!err && now_ns() > until))
+				return too_late(target, thread);
+		}
+		if (!err)
+			err = leave_sequences(target);
+	} while (!err && running(target));
 	return err;
 }
 
@@ -295,7 +312,7 @@ int threads_stop(struct target *target, uint64_t until)
 	do {
 		found = stop_known(target, until);
 		if (!found)
-			found = threads_seize_new(target);
+			found = threads_seize_new(target, until);
 	} while (found > 0);
 	return found;
 }
@@ -308,7 +325,7 @@ int thread_to_helper(struct target *target, pid_t tid, bool traced, uint64_t unt
 
 	while (!(thread = threads_find(target, tid)) || !thread->stands) {
 		err = threads_wait(target, until);
-		if (err == -ETIMEDOUT)
+		if (err == -ETIMEDOUT || (!err && now_ns() > until))
 			return target_fail(target, SYSTEM,
 					   "a new thread of process %d does not begin",
 					   target->pid);
@@ -335,7 +352,7 @@ void threads_detach(struct target *target)
 		target->threads[i].wanted = true;
 		thread_interrupt(target, &target->threads[i]);
 	}
-	while (target->n && threads_wait(target, until) != -ETIMEDOUT)
+	while (target->n && threads_wait(target, until) != -ETIMEDOUT && now_ns() < until)
 		for (i = 0; i < target->n; i++)
 			if (target->threads[i].stands)
 				thread_detach(target, &target->threads[i--]);
@@ -359,7 +376,7 @@ int thread_do_call(struct target *target, struct thread *thread, long number,
 			if (!thread)
 				return target_fail(target, NOT_FOUND,
 						   "process %d has ended", target->pid);
-			if (err == -ETIMEDOUT)
+			if (err == -ETIMEDOUT || (!err && now_ns() > until))
 				return too_late(target, thread);
 			if (!err && thread->stands)
 				err = thread_resume(target, thread, PTRACE_SYSCALL, 0);

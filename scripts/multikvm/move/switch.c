@@ -83,8 +83,13 @@ int too_busy(struct move *move)
 	uint32_t busy;
 	int i;
 
-	for (i = 0; i < move->n_vcpus - 1 && !move->vcpus[i].busy->busy; i++)
+	for (i = 0; i < move->n_vcpus && !move->vcpus[i].busy->busy; i++)
 		;
+	if (i == move->n_vcpus)
+		return target_fail(&move->target, REFUSED,
+				   "process %d does not stand still in %u ms\n"
+				   "next: the same with a longer --max-pause",
+				   move->target.pid, move->max_pause);
 	busy = move->vcpus[i].busy->busy;
 	return target_fail(
 		&move->target, REFUSED,
@@ -103,17 +108,20 @@ int too_busy(struct move *move)
 int quiesce(struct move *move, uint64_t until)
 {
 	struct target *target = &move->target;
+	uint64_t let_run;
 	uint32_t busy = 0;
 	size_t i;
 	int err;
 
-	err = threads_seize(target);
+	err = threads_seize(target, until);
 	while (!err) {
 		err = threads_stop(target, until);
 		if (!err)
 			err = ask(move, &busy);
 		if (!err && !busy && (!vm_unchanged(move) || !record_unchanged(move)))
 			err = -EAGAIN;
+		if (!err && !busy)
+			err = vm_still_alone(move);
 		if (err || !busy)
 			break;
 		if (busy & KVM_MOVE_DEBUG)
@@ -126,8 +134,9 @@ int quiesce(struct move *move, uint64_t until)
 		for (i = 0; i < target->n && !err; i++)
 			if (!is_ready(move, &target->threads[i]))
 				err = thread_continue(target, &target->threads[i]);
-		while (!err)
-			err = threads_wait(target, now_ns() + LET_RUN);
+		let_run = now_ns() + LET_RUN;
+		while (!err && now_ns() < let_run)
+			err = threads_wait(target, let_run);
 		if (err == -ETIMEDOUT)
 			err = 0;
 	}
@@ -375,7 +384,7 @@ static int try_once(struct move *move, struct program *program, struct program *
 	int err = program_load(move, program, back, &order), gone;
 
 	if (!err)
-		err = threads_seize(&move->target);
+		err = threads_seize(&move->target, now_ns() + move->max_pause * MS);
 	move->times.stopped = now_ns();
 	until = move->times.stopped + move->max_pause * MS;
 	if (!err)
@@ -388,8 +397,11 @@ static int try_once(struct move *move, struct program *program, struct program *
 	if (!err)
 		err = program_switch(move, &order);
 	move->times.switched = now_ns();
+	move->switched = !err && move->answer.phase == PHASE_SWITCHED;
 	gone = let_go(move);
 	move->times.gone_on = now_ns();
+	if (move->switched)
+		return 0;
 	if (err || gone)
 		return err ? err : gone;
 	if (move->answer.phase == PHASE_ABANDONED)
@@ -410,9 +422,10 @@ int switch_over(struct move *move)
 	uint32_t failed;
 	int err = make_program(move, &program, &back);
 
-	for (move->tries = 1; !err; move->tries++) {
+	move->tries = 1;
+	while (!err) {
 		err = try_once(move, &program, &back);
-		if (!err && move->answer.phase == PHASE_SWITCHED)
+		if (move->switched)
 			break;
 		failed = move->answer.failed;
 		if (move->tries == TRIES && err == -EBUSY)
@@ -427,7 +440,7 @@ int switch_over(struct move *move)
 					? "the same with a longer --max-pause"
 					: "");
 		if (!err)
-			rest(move->tries);
+			rest(move->tries++);
 	}
 	program_free(&program);
 	program_free(&back);

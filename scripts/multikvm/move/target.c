@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,14 +80,19 @@ int target_open(struct target *target, pid_t pid)
 	char path[64];
 
 	*target = (struct target){ .pid = pid, .pidfd = -1, .mem = -1, .socket = -1 };
-	if (target_status(pid, pid, "Tgid", 10) != pid)
-		return target_fail(target, NOT_FOUND, "there is no process %d", pid);
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	target->mem = open(path, O_RDWR | O_CLOEXEC);
 	target->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (target->pidfd < 0)
-		return target_fail(target, SYSTEM, "cannot open process %d: %s", pid,
+		return target_fail(target, errno == ESRCH ? NOT_FOUND : SYSTEM,
+				   "cannot open process %d: %s", pid, strerror(errno));
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	target->mem = open(path, O_RDWR | O_CLOEXEC);
+	if (target->mem < 0)
+		return target_fail(target, SYSTEM,
+				   "cannot open the memory of process %d: %s", pid,
 				   strerror(errno));
+	/* As long as it has not been waited for, the number was its own. */
+	if (syscall(SYS_pidfd_send_signal, target->pidfd, 0, NULL, 0))
+		return target_fail(target, NOT_FOUND, "process %d has ended", pid);
 	return 0;
 }
 
@@ -106,51 +110,62 @@ void target_close(struct target *target)
 	target->image = NULL;
 }
 
-static int transfer(struct target *target, uint64_t at, void *here, size_t size,
-		    ssize_t (*by)(pid_t, const struct iovec *, unsigned long,
-				  const struct iovec *, unsigned long, unsigned long),
-		    const char *what)
+static int went(struct target *target, uint64_t at, ssize_t done, const char *what)
 {
-	struct iovec local, remote;
+	if (done > 0)
+		return 0;
+	if (!done)
+		return target_fail(target, NOT_FOUND,
+				   "process %d has ended, or executes another program",
+				   target->pid);
+	return target_fail(target, SYSTEM,
+			   "cannot %s the memory of process %d at %llx: %s", what,
+			   target->pid, (unsigned long long)at, strerror(errno));
+}
+
+/*
+ * By its file, which is the memory that the process had when it was opened: another program that it
+ * executes has another one, at the same addresses.
+ */
+int target_read(struct target *target, uint64_t from, void *to, size_t size)
+{
 	ssize_t done;
+	int err;
 
 	while (size) {
-		local = (struct iovec){ here, size };
-		remote = (struct iovec){ (void *)at, size };
-		done = by(target->pid, &local, 1, &remote, 1, 0);
-		if (done <= 0)
-			return target_fail(
-				target, SYSTEM,
-				"cannot %s the memory of process %d at %llx: %s", what,
-				target->pid, (unsigned long long)at,
-				done ? strerror(errno) : "it ends there");
-		at += done;
-		here = (char *)here + done;
+		done = pread(target->mem, to, size, from);
+		err = went(target, from, done, "read");
+		if (err)
+			return err;
+		to = (char *)to + done;
+		from += done;
 		size -= done;
 	}
 	return 0;
 }
 
-int target_read(struct target *target, uint64_t from, void *to, size_t size)
-{
-	return transfer(target, from, to, size, process_vm_readv, "read");
-}
-
 bool target_peek(struct target *target, uint64_t from, void *to, size_t size)
 {
-	struct iovec local = { to, size }, remote = { (void *)from, size };
-
-	return process_vm_readv(target->pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+	return pread(target->mem, to, size, from) == (ssize_t)size;
 }
 
 int target_write(struct target *target, uint64_t to, const void *from, size_t size)
 {
+	ssize_t done;
 	int err;
 
 	instant();
-	err = transfer(target, to, (void *)from, size, process_vm_writev, "write");
+	while (size) {
+		done = pwrite(target->mem, from, size, to);
+		err = went(target, to, done, "write");
+		if (err)
+			return err;
+		from = (const char *)from + done;
+		to += done;
+		size -= done;
+	}
 	instant();
-	return err;
+	return 0;
 }
 
 int target_maps(struct target *target, int (*each)(const struct mapping *, void *),

@@ -33,6 +33,7 @@ struct thread {
 	bool diverted; /* its registers are not its own */
 	bool filtered; /* by seccomp */
 	bool wanted;   /* it is to stop */
+	pid_t made;    /* the thread that it has made last, while it is diverted */
 	uint32_t slot; /* while it is diverted to the parasite */
 	uint64_t mask; /* its signals, and its registers, when it stopped */
 	struct user_regs_struct regs;
@@ -82,7 +83,7 @@ uint64_t now_ns(void);
 
 /* threads.c: its threads. Times are those at which patience ends. */
 struct thread *threads_find(struct target *target, pid_t tid);
-int threads_seize(struct target *target);
+int threads_seize(struct target *target, uint64_t until);
 /* Those that no longer have to stop: target->n is 0 then. */
 void threads_detach(struct target *target);
 /* All stand afterwards, also those that were made meanwhile; what they do is in their registers. */
@@ -104,7 +105,7 @@ int thread_return(struct target *target, struct thread *thread);
 int thread_do_call(struct target *target, struct thread *thread, long number,
 		   int64_t *result);
 int thread_to_helper(struct target *target, pid_t tid, bool traced, uint64_t until);
-/* Events of the threads until that time, or until one that somebody waits for. */
+/* One event of the threads. -ETIMEDOUT: none has come until that time. */
 int threads_wait(struct target *target, uint64_t until);
 
 /* restore.c: code that gives a thread its registers back, without memory of its own */

@@ -90,6 +90,11 @@ bool thread_is_worker(pid_t pid, pid_t tid)
 	return (major > 6 || (major == 6 && minor >= 4)) && flags & PF_USER_WORKER;
 }
 
+static bool is_of(const struct target *target, pid_t tid)
+{
+	return target_status(target->pid, tid, "Tgid", 10) == target->pid;
+}
+
 int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 {
 	unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
@@ -97,6 +102,8 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 	long long tracer = target_status(target->pid, tid, "TracerPid", 10);
 	int err;
 
+	if (!is_of(target, tid))
+		return -ESRCH;
 	if (tracer == getpid())
 		return -EBUSY; /* its maker's options did that, its event is to come */
 	if (tracer > 0)
@@ -119,6 +126,12 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 			"first user namespace",
 			tid, target->pid, filtered ? " with its seccomp filter off" : "",
 			strerror(-err));
+	/* A number stays with its thread from now on. */
+	if (!is_of(target, tid))
+		return target_fail(
+			target, NOT_FOUND,
+			"thread %d of process %d has ended\nnext: the same again", tid,
+			target->pid);
 	*thread = thread_add(target, tid);
 	if (!*thread)
 		return target_fail(target, SYSTEM, "no memory");
@@ -126,8 +139,7 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 	return 0;
 }
 
-/* Those that are not yet; the number of them, or -errno. */
-int threads_seize_new(struct target *target)
+int threads_seize_new(struct target *target, uint64_t until)
 {
 	struct thread *thread;
 	char path[64];
@@ -152,17 +164,24 @@ int threads_seize_new(struct target *target)
 			err = 0;
 	}
 	closedir(tasks);
-	while (!err)
+	while (!err && now_ns() < until)
 		err = threads_wait(target, 0);
-	return err != -ETIMEDOUT ? err : found;
+	if (err && err != -ETIMEDOUT)
+		return err;
+	if (found && now_ns() > until)
+		return target_fail(target, REFUSED,
+				   "process %d makes new threads all the time\n"
+				   "next: the same again later",
+				   target->pid);
+	return found;
 }
 
-int threads_seize(struct target *target)
+int threads_seize(struct target *target, uint64_t until)
 {
 	int found;
 
 	do {
-		found = threads_seize_new(target);
+		found = threads_seize_new(target, until);
 	} while (found > 0);
 	return found;
 }
@@ -207,7 +226,7 @@ int thread_poke(struct target *target, struct thread *thread, uint64_t to,
 	int err = 0;
 
 	/* At once, where the kernel lets a tracer write so; else word by word. */
-	if (target->mem >= 0 && pwrite(target->mem, from, size, to) == (ssize_t)size) {
+	if (pwrite(target->mem, from, size, to) == (ssize_t)size) {
 		instant();
 		return 0;
 	}

@@ -21,6 +21,6 @@ void thread_forget(struct target *target, struct thread *thread);
 int thread_resume(struct target *target, struct thread *thread, int request, int signal);
 int thread_interrupt(struct target *target, struct thread *thread);
 /* Those that are not traced yet; the number of them, or -errno. */
-int threads_seize_new(struct target *target);
+int threads_seize_new(struct target *target, uint64_t until);
 
 #endif

@@ -18,7 +18,7 @@
 
 #include "move.h"
 
-static bool same_file(pid_t one, int fd, pid_t other, int fd2)
+bool vm_same_file(pid_t one, int fd, pid_t other, int fd2)
 {
 	return syscall(SYS_kcmp, one, other, KCMP_FILE, fd, fd2) == 0;
 }
@@ -157,7 +157,7 @@ static int find_files(struct move *move)
 		file->dup_flags = flags_of(pid, file->fd) & O_CLOEXEC;
 		for (k = 0; k < i; k++)
 			if (move->files[k].kind == file->kind &&
-			    same_file(pid, move->files[k].fd, pid, file->fd))
+			    vm_same_file(pid, move->files[k].fd, pid, file->fd))
 				break;
 		file->first = k;
 	}
@@ -283,7 +283,7 @@ bool vm_unchanged(struct move *move)
 	       !find_maps(move, &maps, &n_maps) && n_maps == move->n_maps;
 	for (i = 0; same && i < n; i++)
 		same = files[i].fd == move->files[i].fd &&
-		       same_file(pid, files[i].fd, pid, move->files[i].old);
+		       vm_same_file(pid, files[i].fd, pid, move->files[i].old);
 	for (i = 0; same && i < n_maps; i++)
 		same = maps[i].start == move->maps[i].start &&
 		       maps[i].size == move->maps[i].size &&
@@ -303,6 +303,7 @@ void vm_forget(struct move *move)
 	free(move->maps);
 	free(move->vcpus);
 	free(move->ours);
+	free(move->others);
 	free(move->record);
 	free(move->arenas[0].local);
 	free(move->arenas[1].local);
@@ -311,71 +312,9 @@ void vm_forget(struct move *move)
 	move->maps = NULL;
 	move->vcpus = NULL;
 	move->ours = NULL;
+	move->others = NULL;
 	move->record = NULL;
 	move->arenas[0] = move->arenas[1] = (struct arena){ 0 };
 	move->n_files = move->n_maps = move->n_vcpus = move->n_ours = 0;
-}
-
-/* Does another process have a file of the VM's? */
-static int holds(struct move *move, pid_t pid, const char *comm)
-{
-	char path[64], name[64];
-	struct dirent *entry;
-	bool found = false;
-	ssize_t length;
-	DIR *fds;
-	int i;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	fds = opendir(path);
-	while (fds && !found && (entry = readdir(fds))) {
-		length = readlinkat(dirfd(fds), entry->d_name, name, sizeof(name) - 1);
-		if (length <= 0)
-			continue;
-		name[length] = '\0';
-		if (strncmp(name, "anon_inode:kvm-v", 16))
-			continue;
-		for (i = 0; i < move->n_files && !found; i++)
-			found = move->files[i].kind != DEVICE_FILE &&
-				same_file(move->target.pid, move->files[i].fd, pid,
-					  atoi(entry->d_name));
-	}
-	if (fds)
-		closedir(fds);
-	if (found)
-		return target_fail(&move->target, REFUSED,
-				   "process %d (%s) has a file of this VM, too\n"
-				   "next: end it",
-				   pid, comm);
-	return 0;
-}
-
-int vm_shared(struct move *move)
-{
-	pid_t pid, own = move->target.pid;
-	struct dirent *entry;
-	char *comm;
-	int err = 0;
-	DIR *proc;
-
-	proc = opendir("/proc");
-	while (proc && !err && (entry = readdir(proc))) {
-		pid = atoi(entry->d_name);
-		if (pid <= 0 || pid == own || pid == getpid())
-			continue;
-		comm = host_read("/proc/%d/comm", pid);
-		if (!syscall(SYS_kcmp, own, pid, KCMP_VM, 0, 0) ||
-		    !syscall(SYS_kcmp, own, pid, KCMP_FILES, 0, 0))
-			err = target_fail(
-				&move->target, REFUSED,
-				"process %d (%s) shares the memory or the files of "
-				"process %d\nnext: end it",
-				pid, comm ? comm : "?", own);
-		else
-			err = holds(move, pid, comm ? comm : "?");
-		free(comm);
-	}
-	if (proc)
-		closedir(proc);
-	return err;
+	move->n_others = 0;
 }

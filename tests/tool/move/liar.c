@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -211,6 +212,56 @@ static int meet(void)
 	return helper_connect(&move.target, now_ns() + 300 * MS);
 }
 
+static uint64_t word;
+
+/* The VMM, at the same addresses whenever it is executed; says what the word is for each byte. */
+static int vmm(void)
+{
+	char byte;
+
+	while (read(0, &byte, 1) == 1 && byte != 'x') {
+		if (write(1, &word, sizeof(word)) != sizeof(word))
+			return 1;
+	}
+	return byte != 'x' || execl("/proc/self/exe", "liar", "VMM", NULL);
+}
+
+/* It becomes another program, the same in fact. */
+static int execute(void)
+{
+	uint64_t value = 1, there = 1;
+	int in[2], out[2];
+	pid_t pid;
+	int err;
+
+	if (pipe(in) || pipe(out))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		personality(ADDR_NO_RANDOMIZE);
+		_exit(execl("/proc/self/exe", "liar", "VMM", NULL));
+	}
+	if (write(in[1], "?", 1) != 1 ||
+	    read(out[0], &there, sizeof(there)) != sizeof(there))
+		return -EIO;
+	target_close(&move.target);
+	err = target_open(&move.target, pid);
+	if (!err && (write(in[1], "x?", 2) != 2 ||
+		     read(out[0], &there, sizeof(there)) != sizeof(there)))
+		err = -EIO;
+	if (!err)
+		err = target_write(&move.target, (uintptr_t)&word, &value, sizeof(value));
+	if (write(in[1], "?", 1) != 1 ||
+	    read(out[0], &there, sizeof(there)) != sizeof(there))
+		err = -EIO;
+	if (there)
+		printf("the other program was written to, ");
+	kill(pid, SIGKILL);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct target *target = &move.target;
@@ -219,6 +270,13 @@ int main(int argc, char **argv)
 	int err;
 
 	lie = argc > 1 ? argv[1] : "";
+	if (is("VMM"))
+		return vmm();
+	/* Its addresses are those of the program that it executes. */
+	if (is("another program") && !(personality(~0UL) & ADDR_NO_RANDOMIZE)) {
+		personality(ADDR_NO_RANDOMIZE);
+		execv("/proc/self/exe", argv);
+	}
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
@@ -233,8 +291,9 @@ int main(int argc, char **argv)
 	if (!err)
 		err = arena_make(&move, 1 << 20);
 	if (!err)
-		err = strstr(lie, "socket") ? meet()
-		      : strstr(lie, "list") ? look_at()
+		err = is("another program")   ? execute()
+		      : strstr(lie, "socket") ? meet()
+		      : strstr(lie, "list")   ? look_at()
 		      : strstr(lie, "record") || strstr(lie, "item") ||
 				      strstr(lie, "text")
 			      ? read_record()

@@ -127,9 +127,9 @@ static int rehearse(const char *mode)
 	if (!err)
 		err = target_write(&target, at + 60000, &some, sizeof(some));
 	if (!err)
-		err = threads_seize(&target);
+		err = threads_seize(&target, until);
 	if (!err)
-		err = threads_stop(&target, until);
+		err = threads_stop(&target, now_ns() + 2000 * MS);
 	for (i = 0; i < target.n && !err; i++)
 		err = park(&target, &target.threads[i], i);
 	n = make(steps, at, deadline, mode);

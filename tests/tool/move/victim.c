@@ -5,12 +5,14 @@
  * with EINTR although no handler ran or that did not although one did, a signal or a byte that
  * was lost.
  *
- * usage: victim [seccomp]
+ * usage: victim [seccomp | sequence | forge TID]
  *
  * For each line on its standard input it says "ok" once all threads have gone on since; or what is
  * wrong, and ends. The number behind "ok" is how often epoll_wait() ended with EINTR, as the
  * kernel has it after any stop (signal(7)): a move undoes that, but if the guard is killed in
- * between. With "seccomp" a system call that its threads do not need kills it.
+ * between. With "seccomp" a system call that its threads do not need kills it. With "sequence"
+ * one thread stays in a restartable sequence. With "forge" its memory says that thread TID is the
+ * helper of an earlier move.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,10 +31,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../../../scripts/multikvm/move/parasite/parasite.h"
 
 #define NAP 20000000L /* ns */
 
@@ -273,6 +279,44 @@ static void *creates(void *unused)
 	return unused;
 }
 
+/*
+ * A restartable sequence without an end: the kernel has it begin again whenever the thread was
+ * interrupted. Whoever goes on in the middle has no longer told the kernel of it.
+ */
+extern const struct rseq_cs sequence;
+static volatile int middle;
+
+asm(".text\n"
+    "sequence_round:\n"
+    "	mov %rsi, (%rdi)\n"
+    "sequence_start:\n"
+    "	cmpq $0, (%rdi)\n"
+    "	jne sequence_start\n"
+    "	movl $1, (%rdx)\n"
+    "	ret\n"
+    "sequence_end:\n"
+    "	.long 0x53053053\n" /* RSEQ_SIG */
+    "sequence_abort:\n"
+    "	jmp sequence_round\n"
+    ".section .data.rel.ro, \"aw\"\n"
+    ".balign 32\n"
+    ".globl sequence\n"
+    "sequence:\n"
+    "	.long 0, 0\n"
+    "	.quad sequence_start, sequence_end - sequence_start, sequence_abort\n"
+    ".previous\n");
+
+static void *stays(void *unused)
+{
+	struct rseq *area = (void *)((char *)__builtin_thread_pointer() + __rseq_offset);
+
+	asm volatile("call sequence_round"
+		     :
+		     : "D"(&area->rseq_cs), "S"(&sequence), "d"(&middle)
+		     : "memory");
+	return unused;
+}
+
 static void filter_calls(void)
 {
 	static const int needed[] = {
@@ -309,6 +353,25 @@ static void filter_calls(void)
 		wrong("seccomp: %s", strerror(errno));
 }
 
+/* As if a helper of an earlier move were left, and were that thread. */
+static void forge(int tid)
+{
+	struct parasite *data;
+	uint8_t *at = mmap(NULL, 2 * PARASITE_STUBS + sizeof(*data),
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		wrong("mmap: %s", strerror(errno));
+	*(uint64_t *)at = PARASITE_MAGIC;
+	data = (void *)(at + PARASITE_STUBS);
+	data->magic = PARASITE_MAGIC;
+	data->base = (uintptr_t)at;
+	data->ready = data->keep_open = 1;
+	data->cloned = tid;
+	if (mprotect(at, PARASITE_STUBS, PROT_READ | PROT_EXEC))
+		wrong("mprotect: %s", strerror(errno));
+}
+
 static const char * const names[] = {
 	"sleeps", "futexes", "futexes", "reads",   "waits",	  "feeds",
 	"masked", "busy",    "busy",	"creates", "short-lived",
@@ -331,6 +394,8 @@ static void check(bool with_threads)
 			usleep(1000);
 		}
 	}
+	if (middle)
+		wrong("a restartable sequence went on in the middle");
 	printf("ok %lu\n", (long)interrupted);
 	fflush(stdout);
 }
@@ -344,6 +409,10 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	char line[16];
 
+	if (argc > 2 && !strcmp(argv[1], "forge"))
+		forge(atoi(argv[2]));
+	if (argc > 1 && !strcmp(argv[1], "sequence"))
+		pthread_create(&thread, NULL, stays, NULL);
 	sigaction(SIGUSR1, &action, NULL);
 	action.sa_handler = nothing;
 	action.sa_flags = SA_RESTART;

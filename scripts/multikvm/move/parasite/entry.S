@@ -12,8 +12,8 @@
 
 #define SYS_rt_sigprocmask 14
 #define SYS_clone	   56
-/* CLONE_VM, FS, FILES, SIGHAND, THREAD and SYSVSEM */
-#define THREAD_FLAGS	   0x50f00
+/* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM and PARENT_SETTID */
+#define THREAD_FLAGS	   0x150f00
 
 	.section .text.entry, "ax"
 
@@ -58,20 +58,22 @@ parasite_park:
 	call	park
 	jmp	*%rax
 
-/* A thread of the VMM makes the helper, and goes on. */
+/*
+ * A thread of the VMM makes the helper, and goes on: most often the guard takes it back at the end
+ * of clone(). So the kernel itself notes the helper's number.
+ */
 	.globl	parasite_spawn
 parasite_spawn:
 	block_signals
 	mov	$SYS_clone, %eax
 	mov	$THREAD_FLAGS, %edi
 	mov	PARASITE_STACK(%rbp), %rsi
-	xor	%edx, %edx
+	lea	PARASITE_CLONED(%rbp), %rdx
 	xor	%r10d, %r10d
 	xor	%r8d, %r8d
 	syscall
 	test	%rax, %rax
 	jz	1f
-	mov	%rax, PARASITE_CLONED(%rbp)
 	jmp	*SLOT_LEAVE(%rbx)
 1:	mov	%rbp, %rdi
 	xor	%ebp, %ebp

@@ -121,7 +121,8 @@ struct undone {
 struct parasite {
 	uint64_t magic;
 	uint64_t stack;
-	int64_t cloned; /* the helper's tid or -errno */
+	int32_t cloned; /* the helper's number in the VMM's PID namespace */
+	uint32_t unused;
 	uint32_t phase;
 	uint32_t keep_open; /* the guard's end of the socket is kept, see the helper */
 	uint64_t deadline; /* CLOCK_MONOTONIC in ns: until then threads wait in PHASE_OPEN */
