@@ -80,6 +80,16 @@ def apply(rule, content):
     return text.encode("utf-8", "surrogateescape"), hits
 
 
+def missed(rule, content, name):
+    """The lines where name is in the code and no edit of the rule hits it."""
+    text = content.decode("utf-8", "surrogateescape")
+    hit = [(start, end) for function, wanted, _ in parse(rule) if wanted
+           for start, end, _ in _find(text, function, wanted)]
+    return [token.line for token in tokens.cut(text)
+            if (token.kind, token.text, token.directive) == ("ident", name, None)
+            and not any(start <= token.start < end for start, end in hit)]
+
+
 def _fits(token, wanted):
     """Code fits code, and a directive a directive."""
     return (token.kind, token.directive) == (wanted.kind, wanted.directive) and \

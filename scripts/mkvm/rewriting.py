@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rewrite: snapshot, patches, rules, names, package. Every stage is a function of content."""
 
+import re
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -97,10 +98,10 @@ def _one_file(path, content, todo, store):
     held = store.get(key)
     if held is not None:
         return held[0].encode("utf-8", "surrogateescape"), held[1]
-    trouble, touched = [], []
+    given, trouble, touched = content, [], []
     for rule, expected in todo:
         try:
-            content, found, refused = _one_rule(rule, expected, path, content, store)
+            content, found, refused = _one_rule(rule, expected, path, content, store, given)
             touched += [[rule.name, unit] for unit in sorted(found)]
         except Refused as failed:
             refused = failed
@@ -112,8 +113,10 @@ def _one_file(path, content, todo, store):
     return content, touched
 
 
-def _one_rule(rule, expected, path, content, store):
+def _one_rule(rule, expected, path, content, store, given=b""):
     """(new content, units out of which its "..." took code or stepped over it, why it is refused).
+
+    given is the file before the first rule: the reader has its lines.
 
     After a failed rule the file goes on to the next one all the same, so that all failures show.
     """
@@ -131,8 +134,20 @@ def _one_rule(rule, expected, path, content, store):
             refused = unseen
     if hits != expected and not refused:
         refused = rule.refuse(f"{path}: expected {expected} hits, found {hits}"
-                              + (f"\n  nothing hit by: {', '.join(idle)}" if idle else ""))
+                              + (f"\n  nothing hit by: {', '.join(idle)}" if idle else "")
+                              + _missed(rule, path, content, given), rule.head.get("next"))
     return after, touched, refused
+
+
+def _missed(rule, path, content, given):
+    """The lines of given in which a token rule should hit a name, "every NAME", and does not."""
+    match = re.fullmatch(r"every (\w+)", rule.head.get("hits", ""))
+    if not match or rule.kind != "tokens":
+        return ""
+    place = {new: old for old, new in
+             origin.places(origin.lines_of(given), origin.lines_of(content)).items()}
+    return "".join(f"\n  {path}:{place.get(line - 1, line - 1) + 1}: {match[1]} is not hit"
+                   for line in edit.missed(rule, content, match[1]))
 
 
 def survive(patches, snapshot, rules, plan, result, store, workers):

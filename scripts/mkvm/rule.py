@@ -11,7 +11,8 @@ from pathlib import Path
 from . import digest, house, tokens
 from .failure import Refused
 
-KEYS = ("rule", "why", "hazard", "files", "hits", "when", "after", "unread", "count", "options")
+KEYS = ("rule", "why", "hazard", "files", "hits", "when", "after", "unread", "count", "options",
+        "next")
 KEY = re.compile(r"(%s):\s*(.*)$" % "|".join(KEYS))
 DOTS = re.compile(r"(?P<before>\S?)\s*\.\.\.\s*(?P<after>\S?)")
 KEYWORDS = frozenset("""auto break case char const continue default do double else enum extern
@@ -68,8 +69,9 @@ class Rule:
             raise Refused(f"{self.where}: it calls itself {self.name}, its file says "
                           f"{self.path.stem}")
 
-    def refuse(self, why):
-        return Refused(f"rule {self.name}: {why}\n  {self.where}")
+    def refuse(self, why, next_=None):
+        return Refused(f"rule {self.name}: {why}\n  {self.where}"
+                       + (f"\n  next: {next_}" if next_ else ""))
 
     def applies(self, files):
         """Whether the source offers what the rule is for: its when: lines."""
