@@ -4,7 +4,8 @@
  *
  * usage: demo OLD NEW FIX PATCH	tags of three instances; FIX is OLD with PATCH
  *
- * It starts Linux guests, and beside each a small VM that shows a bug of OLD (../vm/guest/smm.h).
+ * It starts Linux guests, and beside each a small VM that shows a bug of OLD (../vm/guest/smm.h). In the
+ * end one more of these goes from OLD to NEW and back as it runs.
  * Besides TAP it prints for run:
  *	# say: <text>	a line of the story
  *	# wait: <text>	what it waits for
@@ -17,16 +18,24 @@
 #include "../vm/lib/mod.h"
 #include "../vm/lib/sysfs.h"
 #include "../vm/lib/tap.h"
+#include "../vm/lib/tool.h"
 #include "../vm/linux/linux.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BOOT_SECONDS 200
 #define ROUNDS	     25
 #define GUESTS	     4
+#define LOOKS	     5
 
 static const char *old, *new, *fix;
 /* What firmware reaches on old, as the first VM shows; memory when that has the fix. */
@@ -178,6 +187,78 @@ static void move(const char *why, const char *tag)
 	    why, tag, running, tag, reach_text(guests[running - 1].reach));
 }
 
+/* A VM in a process of its own, which looks all the time. */
+static struct carried {
+	volatile bool stop;
+	volatile unsigned long looks;
+	volatile int reach;
+	char why[200];
+} * carried;
+
+static void carried_vmm(void)
+{
+	struct smm *smm;
+	int r = smm_start(&smm, device_of(old));
+
+	while (r >= 0 && !carried->stop) {
+		r = carried->reach = smm_look(smm);
+		carried->looks++;
+	}
+	if (r < 0)
+		snprintf(carried->why, sizeof(carried->why), "%s", smm_why());
+	_exit(r < 0);
+}
+
+/* What its firmware reads from now on. */
+static void look_at_carried(pid_t pid, int want, const char *when)
+{
+	unsigned long from = carried->looks;
+	double until = now() + 60;
+
+	while (carried->looks < from + LOOKS && !*carried->why && !kill(pid, 0) &&
+	       now() < until)
+		usleep(1000);
+	ok(carried->looks >= from + LOOKS && carried->reach == want,
+	   "one and the same VM's firmware reads %s %s %s", reach_text(want), when,
+	   carried->why);
+}
+
+static void carry(pid_t pid, const char *tag, int want, const char *when)
+{
+	char text[16];
+	int status;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	status = tool("move", text, tag, "--max-pause", "5000");
+	tool_said[strcspn(tool_said, "\n")] = '\0';
+	ok(!status, "multikvm move takes it to %s: %s", tag, tool_said);
+	look_at_carried(pid, want, when);
+	say("multikvm move %s %s: %s; firmware of the same VM now reads %s", text, tag,
+	    tool_said, reach_text(carried->reach));
+}
+
+/* It has the bug, then not, then again, and never stops running. */
+static void move_one(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	carried = mmap(NULL, sizeof(*carried), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	need(carried == MAP_FAILED ? -errno : 0, "memory");
+	diag("wait: a running VM moves");
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		carried_vmm();
+	look_at_carried(pid, bug, "before it moves");
+	carry(pid, new, SMM_MEMORY, "after the move");
+	carry(pid, old, bug, "after the way back");
+	carried->stop = true;
+	waitpid(pid, &status, 0);
+	ok_is(status, 0, "it ends well %s", carried->why);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds;
@@ -190,6 +271,7 @@ int main(int argc, char **argv)
 	new = argv[2];
 	fix = argv[3];
 
+	tool_folders();
 	load_vac();
 	load(old);
 	ok(!strcmp(default_tag(), old), "%s, the first one loaded, is the default", old);
@@ -224,6 +306,7 @@ int main(int argc, char **argv)
 	    "virtualization is on for %lld VMs on %lld CPUs",
 	    rounds, vac_number("users"), vac_number("enabled"));
 
+	move_one();
 	for (i = 0; i < running; i++)
 		row(i);
 	diag("wait: the guests stop");

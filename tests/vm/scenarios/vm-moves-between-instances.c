@@ -7,8 +7,7 @@
  * On the AMD machine some runs fail, in another payload each time, and before the first move, too: it
  * loses interrupts. Only make test-all tries it there.
  *
- * fails when: KVM_SET_MSRS is left out of what the new vCPU is told, and when the old VM's files stay
- * (the instance that it left has a VM).
+ * fails when: mutant old-files-stay.
  *
  * needs: tool
  * series: first

@@ -6,8 +6,8 @@
  *
  * On the AMD machine it is as vm-moves-between-instances is.
  *
- * fails when: the helper leaves as soon as its guard is gone, and when VMs that log their memory are not
- * refused.
+ * fails when: mutants second-vm-stays, logging-is-overlooked. What is wrong at one instant only is for
+ * tests/tool/vmm-outlives-its-mover.t, which kills at each.
  *
  * needs: tool
  * series: first
