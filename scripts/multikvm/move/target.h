@@ -145,6 +145,9 @@ int helper_take_socket(struct target *target, int fd);
 int helper_connect(struct target *target, uint64_t until);
 int helper_order(struct target *target, const struct order *order, int fd,
 		 struct answer *answer, uint64_t until);
+/* The same; -EBUSY: it has not answered until then. It may be asked something else. */
+int helper_ask(struct target *target, const struct order *order, int fd,
+	       struct answer *answer, uint64_t until);
 /*
  * The first step of the program is the deadline of park_open(). An error: the helper changes
  * nothing any more, and cannot be asked again.
