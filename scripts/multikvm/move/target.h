@@ -89,6 +89,7 @@ void threads_detach(struct target *target);
 /* All stand afterwards, also those that were made meanwhile; what they do is in their registers. */
 int threads_stop(struct target *target, uint64_t until);
 int thread_seize(struct target *target, pid_t tid, struct thread **thread);
+int thread_suspend_filters(struct target *target, struct thread *thread);
 bool thread_is_worker(pid_t pid,
 		      pid_t tid); /* of the kernel: it executes no code of the process */
 int thread_stop(struct target *target, struct thread *thread, uint64_t until);
