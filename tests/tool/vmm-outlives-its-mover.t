@@ -13,7 +13,8 @@ used in entry.S, threads that are made meanwhile are not traced (PTRACE_O_TRACEC
 stay (PTRACE_O_SUSPEND_SECCOMP), when the helper does not look for the end of its socket, and when
 helper_switch() gives up after some seconds. Also when the helper is known by what clone() returned,
 a helper that is left by the number in its memory alone, or if that number is not noted by clone()
-itself (CLONE_PARENT_SETTID); and when leave_sequences() is left out.
+itself (CLONE_PARENT_SETTID), when leave_sequences() is left out, and when thread_seize() turns off
+the filters of threads that execute code of their own.
 """
 
 import os

@@ -38,7 +38,7 @@ static int stuck(struct target *target)
 		target->pid);
 }
 
-/* The process has the other end of the socket, too, and may leave it full. */
+/* The process has the other end of the socket, too, and may leave it full: -EBUSY. */
 static int put(struct target *target, const struct order *order, int fd, uint64_t until)
 {
 	union {
@@ -66,7 +66,7 @@ static int put(struct target *target, const struct order *order, int fd, uint64_
 		if (err && err != -ETIMEDOUT)
 			return err;
 		if (now_ns() > until)
-			return stuck(target);
+			return -EBUSY;
 	}
 	instant();
 	return 0;
@@ -107,8 +107,8 @@ static int take(struct target *target, const struct order *order, struct answer 
 	return 0;
 }
 
-int helper_order(struct target *target, const struct order *what, int fd,
-		 struct answer *answer, uint64_t until)
+int helper_ask(struct target *target, const struct order *what, int fd,
+	       struct answer *answer, uint64_t until)
 {
 	struct pollfd poll_answer = { .fd = target->socket, .events = POLLIN };
 	struct order order = *what;
@@ -128,10 +128,18 @@ int helper_order(struct target *target, const struct order *what, int fd,
 		if (!exists(target->pid, target->helper))
 			return gone(target);
 		if (!err && now_ns() > until)
-			return stuck(target);
+			return -EBUSY;
 	}
 	instant();
 	return err == -EPIPE ? gone(target) : err;
+}
+
+int helper_order(struct target *target, const struct order *order, int fd,
+		 struct answer *answer, uint64_t until)
+{
+	int err = helper_ask(target, order, fd, answer, until);
+
+	return err == -EBUSY ? stuck(target) : err;
 }
 
 /*
@@ -180,7 +188,7 @@ int helper_switch(struct target *target, const struct order *what, struct answer
 	order.number = ++target->orders;
 	err = put(target, &order, -1, now_ns() + LATE);
 	if (err)
-		return err;
+		return err == -EBUSY ? stuck(target) : err;
 	do {
 		err = -EAGAIN;
 		if (poll(&poll_answer, 1, 1) > 0)
@@ -267,5 +275,5 @@ int helper_end(struct target *target, uint64_t until)
 				"the thread for the move in process %d does not end",
 				target->pid);
 	}
-	return err;
+	return err == -EBUSY ? stuck(target) : err;
 }

@@ -273,6 +273,9 @@ int parasite_put(struct target *target, uint32_t slots, uint64_t until)
 	err = choose(target, &tid, until);
 	thread = threads_find(target, tid);
 	filtered = thread && thread->filtered;
+	/* From here on it executes nothing of its own until the guard leaves it. */
+	if (!err && filtered)
+		err = thread_suspend_filters(target, thread);
 	if (!err)
 		err = make_memory(target, thread);
 	if (!err)

@@ -118,6 +118,9 @@ int leftovers_remove(struct target *target)
 		err = thread_seize(target, search.helper, &thread);
 		if (!err)
 			err = thread_stop(target, thread, until);
+		thread = threads_find(target, search.helper);
+		if (!err && thread && thread->filtered)
+			err = thread_suspend_filters(target, thread);
 		if (!err)
 			err = thread_to_helper(target, search.helper, true, until);
 		if (err)

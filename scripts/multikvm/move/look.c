@@ -12,8 +12,6 @@
 
 #include "move.h"
 
-#define TRIES 20
-
 /* The lists of MSRs of one vCPU. */
 struct lists {
 	struct kvm_msrs *got;  /* of the old vCPU */
@@ -53,7 +51,9 @@ static int read_old(struct move *move, struct lists *lists)
 	struct program program = { .vcpu = -1 };
 	struct vcpu *vcpu;
 	struct order order;
-	int i, err, at, tries;
+	unsigned int tries;
+	uint64_t since;
+	int i, err, at;
 
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program.vcpu = i];
@@ -62,12 +62,13 @@ static int read_old(struct move *move, struct lists *lists)
 		program_ioctl(&program, "KVM_GET_TSC_KHZ", vcpu->fd, KVM_GET_TSC_KHZ, 0);
 	}
 	err = program_load(move, &program, NULL, &order);
-	for (tries = 0; !err; tries++) {
-		err = quiesce(move, now_ns() + move->max_pause * MS);
-		if (err != -EBUSY || tries == TRIES)
+	for (tries = 1; !err; tries++) {
+		since = now_ns();
+		err = quiesce(move, since + move->max_pause * MS);
+		if (err != -EBUSY)
 			break;
 		threads_detach(&move->target);
-		err = 0;
+		err = rest(move, tries, since);
 	}
 	if (!err)
 		err = program_start(move, &order);

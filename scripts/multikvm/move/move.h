@@ -129,7 +129,8 @@ struct move {
 
 	struct times times;
 	unsigned int tries;
-	bool switched; /* it has the new VM: whatever goes wrong now, it was moved */
+	uint64_t stood; /* ns, in all tries */
+	bool switched;	/* it has the new VM: whatever goes wrong now, it was moved */
 	struct answer answer;
 };
 
@@ -157,6 +158,8 @@ int program_try(struct move *move, struct program *program, int fd);
 int program_load(struct move *move, struct program *program, struct program *back,
 		 struct order *order);
 int program_start(struct move *move, const struct order *order);
+int program_ask(struct move *move, const struct order *order,
+		uint64_t until);				  /* or -EBUSY */
 int program_switch(struct move *move, const struct order *order); /* the critical phase */
 int program_results(struct move *move, struct program *program,
 		    const struct order *order);
@@ -215,6 +218,11 @@ int ask_load(struct move *move);
 /* -EBUSY: not all vCPUs are ready in that time; -EAGAIN: the VMM has changed its VM. */
 int quiesce(struct move *move, uint64_t until);
 int too_busy(struct move *move);
+/*
+ * After a try in which the VM has stood since that time it runs for at least as long. -EBUSY: all
+ * tries have taken so long together that it is not to stand still again.
+ */
+int rest(struct move *move, unsigned int tries, uint64_t since);
 int switch_over(struct move *move);
 
 #endif

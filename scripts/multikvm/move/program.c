@@ -179,6 +179,11 @@ int program_start(struct move *move, const struct order *order)
 	return helper_order(&move->target, order, -1, &move->answer, now_ns() + PATIENCE);
 }
 
+int program_ask(struct move *move, const struct order *order, uint64_t until)
+{
+	return helper_ask(&move->target, order, -1, &move->answer, until);
+}
+
 int program_switch(struct move *move, const struct order *order)
 {
 	return helper_switch(&move->target, order, &move->answer);

@@ -19,7 +19,8 @@
 
 #include "move.h"
 
-#define TRIES 20
+#define TRIES	 20
+#define STANDING 10 /* times the longest pause: that of all tries together */
 
 /* How long a vCPU that is not ready runs until it is asked again. */
 #define LET_RUN (200 * MS / 1000)
@@ -57,10 +58,13 @@ int ask_load(struct move *move)
 }
 
 /* Takes the answers; `all` is what any vCPU is busy with. */
-static int ask(struct move *move, uint32_t *all)
+static int ask(struct move *move, uint32_t *all, uint64_t until)
 {
-	int i, err = program_start(move, &move->ask);
+	int i, err;
 
+	for (i = 0; i < move->n_vcpus; i++)
+		move->vcpus[i].busy->busy = 0;
+	err = program_ask(move, &move->ask, until);
 	move->arena = &move->arenas[1];
 	if (!err)
 		err = arena_read(move, move->arena->local, move->arena->used);
@@ -117,7 +121,7 @@ int quiesce(struct move *move, uint64_t until)
 	while (!err) {
 		err = threads_stop(target, until);
 		if (!err)
-			err = ask(move, &busy);
+			err = ask(move, &busy, until);
 		if (!err && !busy && (!vm_unchanged(move) || !record_unchanged(move)))
 			err = -EAGAIN;
 		if (!err && !busy)
@@ -409,38 +413,45 @@ static int try_once(struct move *move, struct program *program, struct program *
 	return program_results(move, program, &order);
 }
 
-static void rest(unsigned int tries)
+int rest(struct move *move, unsigned int tries, uint64_t since)
 {
-	struct timespec time = { .tv_nsec = (tries < 9 ? tries + 1 : 10) * 10 * MS };
+	uint64_t stood = now_ns() - since, least = (tries < 9 ? tries + 1 : 10) * 10 * MS;
+	uint64_t ns = stood > least ? stood : least;
+	struct timespec time = { ns / (1000 * MS), ns % (1000 * MS) };
 
+	move->stood += stood;
+	if (tries == TRIES || move->stood >= STANDING * move->max_pause * MS)
+		return -EBUSY;
 	nanosleep(&time, NULL);
+	return 0;
 }
 
 int switch_over(struct move *move)
 {
 	struct program program = { .vcpu = -1 }, back = { .vcpu = -1 };
 	uint32_t failed;
+	bool is_late;
 	int err = make_program(move, &program, &back);
 
-	move->tries = 1;
-	while (!err) {
+	for (move->tries = 1; !err; move->tries++) {
 		err = try_once(move, &program, &back);
 		if (move->switched)
 			break;
 		failed = move->answer.failed;
-		if (move->tries == TRIES && err == -EBUSY)
-			err = too_busy(move);
-		else if (err == -EBUSY)
+		is_late = err == -EBUSY;
+		if (!err)
+			is_late = program.steps[failed].kind == STEP_DEADLINE;
+		if (is_late && !rest(move, move->tries, move->times.stopped)) {
 			err = 0;
-		else if (!err && (program.steps[failed].kind != STEP_DEADLINE ||
-				  move->tries == TRIES))
+			continue;
+		}
+		if (err == -EBUSY)
+			err = too_busy(move);
+		else if (!err)
 			err = program_failed(
 				move, &program, REFUSED,
-				program.steps[failed].kind == STEP_DEADLINE
-					? "the same with a longer --max-pause"
-					: "");
-		if (!err)
-			rest(move->tries++);
+				is_late ? "the same with a longer --max-pause" : "");
+		break;
 	}
 	program_free(&program);
 	program_free(&back);

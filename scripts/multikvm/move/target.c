@@ -87,7 +87,8 @@ int target_open(struct target *target, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	target->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (target->mem < 0)
-		return target_fail(target, SYSTEM,
+		return target_fail(target,
+				   errno == ESRCH || errno == ENOENT ? NOT_FOUND : SYSTEM,
 				   "cannot open the memory of process %d: %s", pid,
 				   strerror(errno));
 	/* As long as it has not been waited for, the number was its own. */

@@ -89,6 +89,7 @@ void threads_detach(struct target *target);
 /* All stand afterwards, also those that were made meanwhile; what they do is in their registers. */
 int threads_stop(struct target *target, uint64_t until);
 int thread_seize(struct target *target, pid_t tid, struct thread **thread);
+int thread_suspend_filters(struct target *target, struct thread *thread);
 bool thread_is_worker(pid_t pid,
 		      pid_t tid); /* of the kernel: it executes no code of the process */
 int thread_stop(struct target *target, struct thread *thread, uint64_t until);
@@ -145,6 +146,9 @@ int helper_take_socket(struct target *target, int fd);
 int helper_connect(struct target *target, uint64_t until);
 int helper_order(struct target *target, const struct order *order, int fd,
 		 struct answer *answer, uint64_t until);
+/* The same; -EBUSY: it has not answered until then. It may be asked something else. */
+int helper_ask(struct target *target, const struct order *order, int fd,
+	       struct answer *answer, uint64_t until);
 /*
  * The first step of the program is the deadline of park_open(). An error: the helper changes
  * nothing any more, and cannot be asked again.

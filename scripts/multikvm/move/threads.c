@@ -15,6 +15,7 @@
 
 #include "trace.h"
 
+#define OPTIONS	       (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE)
 #define PF_IO_WORKER   0x10
 #define PF_USER_WORKER 0x4000 /* from 6.4 */
 
@@ -95,9 +96,30 @@ static bool is_of(const struct target *target, pid_t tid)
 	return target_status(target->pid, tid, "Tgid", 10) == target->pid;
 }
 
+static int not_allowed(struct target *target, pid_t tid, const char *what, int err)
+{
+	return target_fail(target, REFUSED,
+			   "cannot %s thread %d of process %d: %s\n"
+			   "next: as root with CAP_SYS_PTRACE and CAP_SYS_ADMIN, in the "
+			   "first user namespace",
+			   what, tid, target->pid, strerror(-err));
+}
+
+/* A thread that executes only what the guard wants; those that it makes have no filters either. */
+int thread_suspend_filters(struct target *target, struct thread *thread)
+{
+	int err = thread_trace(PTRACE_SETOPTIONS, thread->tid, 0,
+			       OPTIONS | PTRACE_O_SUSPEND_SECCOMP);
+
+	if (err == -ESRCH)
+		return thread_failed(target, thread->tid, "trace", err);
+	return err ? not_allowed(target, thread->tid, "turn off the seccomp filter of",
+				 err)
+		   : 0;
+}
+
 int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 {
-	unsigned long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
 	bool filtered = target_status(target->pid, tid, "Seccomp", 10) > 0;
 	long long tracer = target_status(target->pid, tid, "TracerPid", 10);
 	int err;
@@ -111,21 +133,13 @@ int thread_seize(struct target *target, pid_t tid, struct thread **thread)
 				   "thread %d of process %d is traced by process %lld\n"
 				   "next: end that first",
 				   tid, target->pid, tracer);
-	if (filtered)
-		options |= PTRACE_O_SUSPEND_SECCOMP;
-	err = thread_trace(PTRACE_SEIZE, tid, 0, options);
+	err = thread_trace(PTRACE_SEIZE, tid, 0, OPTIONS);
 	if (err == -EPERM && tracer < 0)
 		err = -ESRCH;
 	if (err == -ESRCH)
 		return err; /* it has ended */
 	if (err)
-		return target_fail(
-			target, REFUSED,
-			"cannot trace thread %d of process %d%s: %s\n"
-			"next: as root with CAP_SYS_PTRACE and CAP_SYS_ADMIN, in the "
-			"first user namespace",
-			tid, target->pid, filtered ? " with its seccomp filter off" : "",
-			strerror(-err));
+		return not_allowed(target, tid, "trace", err);
 	/* A number stays with its thread from now on. */
 	if (!is_of(target, tid))
 		return target_fail(

@@ -60,6 +60,14 @@ int quiesce(struct move *of, uint64_t until)
 	return 0;
 }
 
+int rest(struct move *of, unsigned int tries, uint64_t since)
+{
+	(void)of;
+	(void)tries;
+	(void)since;
+	return 0;
+}
+
 int too_busy(struct move *of)
 {
 	(void)of;

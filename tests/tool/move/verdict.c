@@ -5,7 +5,8 @@
  *
  * usage: verdict CASE
  *
- * Prints the verdict: its status, the number of tries, and the first line of why.
+ * Prints the verdict: its status, the number of tries, the first line of why, and whether the VM
+ * could go on between tries.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,6 +18,8 @@
 
 #include "../../../scripts/multikvm/move/guard.h"
 #include "../../../scripts/multikvm/move/move.h"
+
+#define PAUSE 100 /* ms */
 
 static uint8_t memory[1 << 20]; /* of the process, which is the parent of the guard */
 static const char *wanted;
@@ -168,16 +171,40 @@ int unpark(struct target *target, struct thread *thread)
 	return 0;
 }
 
-/* The helper. */
+/* The helper, which is asked in the pause only, and has no more than the pause then. */
 int helper_order(struct target *target, const struct order *order, int fd,
 		 struct answer *answer, uint64_t until)
 {
-	(void)target;
 	(void)order;
 	(void)fd;
+	(void)answer;
 	(void)until;
+	return target_fail(target, SYSTEM, "the guard waits longer than the pause");
+}
+
+static void pass_until(uint64_t until)
+{
+	struct timespec time = { until / (1000 * MS), until % (1000 * MS) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
+/* The arena for questions begins with what vCPU 0 is busy with. */
+int helper_ask(struct target *target, const struct order *order, int fd,
+	       struct answer *answer, uint64_t until)
+{
+	struct kvm_move_vcpu *busy = (void *)(memory + sizeof(memory) / 2);
+	struct kvm_move_vcpu there = { .busy = is("busy") ? KVM_MOVE_L2 : 0 };
+
+	(void)fd;
+	if (until > now_ns() + PAUSE * MS)
+		return helper_order(target, order, fd, answer, until);
+	if (is("the helper gets no CPU")) {
+		pass_until(until);
+		return -EBUSY;
+	}
 	*answer = (struct answer){ .failed = -1, .failed_back = -1 };
-	return 0;
+	return target_write(target, (uintptr_t)busy, &there, sizeof(there));
 }
 
 int helper_switch(struct target *target, const struct order *order, struct answer *answer)
@@ -272,7 +299,7 @@ void state_compare(struct move *move, struct program *program, const struct stat
 int main(int argc, char **argv)
 {
 	struct guard guard = {
-		.job = { .vmm = getpid(), .from = "from", .to = "to", .max_pause = 50 },
+		.job = { .vmm = getpid(), .from = "from", .to = "to", .max_pause = PAUSE },
 	};
 
 	wanted = argc > 1 ? argv[1] : "";
@@ -281,7 +308,12 @@ int main(int argc, char **argv)
 	while (guard_wait(&guard, 1, 1000, false) < 0)
 		;
 	guard.verdict.why[strcspn(guard.verdict.why, "\n")] = '\0';
-	printf("%d, %u tries: %s\n", guard.verdict.status, guard.verdict.tries,
+	printf("%d, %u tries: %s", guard.verdict.status, guard.verdict.tries,
 	       guard.verdict.why);
+	/* Of that long it has stood half of the time at most. */
+	if (guard.verdict.tries > 2 && guard.verdict.tries < 15)
+		printf(", %s", guard.verdict.total > 2 * 9 * PAUSE * MS ? "with rests"
+									: "too fast");
+	puts("");
 	return 0;
 }

@@ -317,6 +317,23 @@ static void *stays(void *unused)
 	return unused;
 }
 
+static volatile bool has_filters;
+
+/* What the filter refuses it must refuse at any time. */
+static void *refused(void *unused)
+{
+	struct timespec nap = { 0, NAP / 40 };
+	int i;
+
+	for (;;) {
+		for (i = 0; i < 400 && has_filters; i++)
+			if (syscall(SYS_getppid) >= 0)
+				wrong("a system call was not filtered");
+		nanosleep(&nap, NULL);
+	}
+	return unused;
+}
+
 static void filter_calls(void)
 {
 	static const int needed[] = {
@@ -344,6 +361,10 @@ static void filter_calls(void)
 		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
 							   SECCOMP_RET_ALLOW);
 	}
+	filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid,
+						   0, 1);
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+						   SECCOMP_RET_ERRNO | EACCES);
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
 						   SECCOMP_RET_KILL_PROCESS);
 	program.len = n;
@@ -351,6 +372,7 @@ static void filter_calls(void)
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
 		    &program))
 		wrong("seccomp: %s", strerror(errno));
+	has_filters = true;
 }
 
 /* As if a helper of an earlier move were left, and were that thread. */
@@ -434,9 +456,8 @@ int main(int argc, char **argv)
 	pthread_create(&busy_thread, NULL, busy, (void *)&done[7]);
 	pthread_create(&thread, NULL, busy, (void *)&done[8]);
 	pthread_create(&thread, NULL, feeds, NULL);
-	if (!filtered)
-		pthread_create(&thread, NULL, creates, NULL);
-	else
+	pthread_create(&thread, NULL, filtered ? refused : creates, NULL);
+	if (filtered)
 		filter_calls();
 	check(!filtered);
 	while (read(0, line, sizeof(line)) > 0)
