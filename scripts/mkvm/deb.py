@@ -67,6 +67,14 @@ def vac_version():
     return re.search(r'^PACKAGE_VERSION="(.+)"$', (house.ROOT / "dkms.conf").read_text(), re.M)[1]
 
 
+def vac_major(header):
+    """Of its interface: an instance of another one is refused (vac/README.md)."""
+    if not header.is_file():
+        raise NotFound(f"no {header}, which says for which vac it is\n"
+                       "  next: scripts/rewrite, which makes it")
+    return re.search(r"^#define VAC_MAJOR\s+(\d+)$", header.read_text(), re.M)[1]
+
+
 def _template(name):
     """Without the licence line of what is no file of its own in a package."""
     return (TEMPLATES / name).read_text().removeprefix("# SPDX-License-Identifier: GPL-2.0-only\n")
@@ -170,7 +178,8 @@ class Source:
         return {"TAG": self.tag, "NAME": self.module, "VERSION": self.version, "RELEASE": release,
                 "WHAT": f"KVM of Linux {release}, multi-kvm's {self.version}",
                 "DEB": package_name(self.tag), "VERSION_DEB": version(self.version),
-                "VAC_VERSION": vac_version(), "TELL": "instance.tell"}
+                "VAC_VERSION": vac_version(), "TELL": "instance.tell",
+                "MAJOR": vac_major(self.folder / "vac/vac.h")}
 
 
 def make_dkms(source, out):
@@ -223,6 +232,7 @@ def make_modules(source, kver, modules, out):
     if vac:
         made.append(make(out, "modules.vac", values | {
             "TELL": "vac.tell", "VERSION_DEB": version(vac_version()),
+            "MAJOR": vac_major(house.ROOT / "vac/include/vac.h"),
             "WHAT": f"vac {vac_version()} for {kver}"},
             {f"{place}/{name}": content for name, content in vac.items()}))
     if own in modules:

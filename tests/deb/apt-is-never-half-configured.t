@@ -22,6 +22,11 @@
 #   prebuilt hosts were told nothing          the package to look for was not named
 #   depmod was not called for prebuilt ones   modprobe did not find vac
 #   the Conflicts were left out               kvm-tiny was there twice
+#   multi-kvm was no Pre-Depends              it was refused, and the others were left unpacked
+#   a vac of any interface was enough         the instance did not make it wait
+#   a vac of any version was enough           "so is a vac that is too old" was not ok
+#   the preinst looked for another file       the tool was installed beside the checkout
+#   a module did not need its kernel          "with the name of its package" was not ok
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
@@ -91,11 +96,14 @@ apt() { # apt WORD...: as an administrator, to whom it must not say more than it
 	inside dpkg -l >"$folder/list"
 	[ "$status" -eq 0 ] || sed 's/^/# /' "$said" | tail -n 30
 }
-fine() { # the last apt ended well, and each package is either installed or gone
-	[ "$status" -eq 0 ] && [ ! -s "$folder/audit" ] && ! grep '^[a-z][^cin ]' "$folder/list" >"$said"
+settled() { # each package is either installed or gone
+	[ ! -s "$folder/audit" ] && ! grep '^[a-z]\([^cin ]\|.[^ ]\)' "$folder/list" >"$said"
 }
+fine() { [ "$status" -eq 0 ] && settled; }	# so the last apt ended
+refused() { [ "$status" -eq 100 ] && settled; }
 told() { grep -qF -- "$1" "$folder/apt"; }
 nobody_told() { ! told "$1"; }
+told_once() { [ "$(grep -cF -- "$1" "$folder/apt")" -eq 1 ]; }
 installed() { grep -q "^ii  $1 \+$2[ +]" "$folder/list"; }
 module() { # module FILE VERSION: what modprobe would load has that version
 	inside modinfo -k "${3:-$kernel}" -F version "$1" >"$said" 2>&1 && says "$2"
@@ -106,7 +114,7 @@ files() {
 	(cd "$root" && find usr etc lib/modules var/lib/dkms var/lib/multi-kvm var/cache/multi-kvm \
 		2>/dev/null | grep -v -e '/mok\.' -e '\.pyc$' -e __pycache__ | sort)
 }
-same_files() { files | diff "$folder/before" - >"$said"; }
+same_files() { files | diff "$folder/${1:-before}" - >"$said"; }
 # What modprobe does for each stock module, by its name and by the CPU's alias.
 loads() {
 	local name
@@ -155,6 +163,21 @@ ok "its unit will run at boot" test \
 ok "stock modules are loaded as before" same_loads
 apt purge multi-kvm
 ok "purged, it leaves nothing" same_files
+
+# Beside the install of a checkout, which has one more tag.
+beside_a_checkout() { # beside_a_checkout WHAT PACKAGE...: it is refused
+	apt install "${@:2}"
+	ok "beside the install of a checkout $1 is refused" refused
+	ok "the cause is said once" told_once "a checkout has installed it here (make install)"
+	ok "and what to type" told_once "next: sudo multikvm remove own"
+	ok "nothing has changed" same_files checkout
+}
+mkdir -p "$root/var/lib/multi-kvm" "$root/var/lib/dkms/kvm-own/1.0"
+echo '["/usr/local/sbin/multikvm"]' >"$root/var/lib/multi-kvm/host-files"
+files >"$folder/checkout"
+beside_a_checkout "the tool" multi-kvm=1.0
+beside_a_checkout "an instance" "kvm-tiny-dkms=$one" multi-kvm-dkms=1.0 multi-kvm=1.0
+rm -r "$root/var/lib/multi-kvm" "$root/var/lib/dkms/kvm-own"
 
 # Two tags.
 apt install "kvm-tiny-dkms=$one" multi-kvm-dkms=1.0 multi-kvm=1.0
@@ -303,6 +326,59 @@ ok "they need no dkms" fine
 apt install "linux-image-$series.0-98-amd64"
 ok "a kernel for which there are none is configured" fine
 ok "and it is told which package to look for" told "apt-get install kvm-TAG-modules-$series.0-98-amd64"
+
+# Prebuilt modules for a kernel that is not here, and for another vac.
+for_kernel() { # for_kernel KVER: the packages of modules are for another kernel
+	local deb path tree=$work/prebuilt
+	for deb in "$repo"/{multi-kvm,kvm-tiny}-modules-"$kernel"_1.0*.deb; do
+		rm -rf "$tree"
+		dpkg-deb --raw-extract "$deb" "$tree"
+		grep -rlF "$kernel" "$tree/DEBIAN" | xargs sed -i "s/$kernel/$1/g"
+		find "$tree" -depth -name "*$kernel*" | while read -r path; do
+			mv "$path" "${path%/*}/$(basename "$path" | sed "s/$kernel/$1/")"
+		done
+		dpkg-deb --root-owner-group -Znone --build "$tree" "$repo" >/dev/null
+	done
+}
+for_kernel "$series.0-99-amd64"
+for_kernel "$series.0-96-amd64"
+publish
+files >"$folder/prebuilt"
+apt install "kvm-tiny-modules-$series.0-96-amd64"
+ok "modules for a kernel that no archive has are refused" refused
+ok "with the name of its package" told "linux-image-$series.0-96-amd64"
+ok "nothing has changed" same_files prebuilt
+apt install "kvm-tiny-modules-$series.0-99-amd64"
+ok "those for a kernel that an archive has are installed with it" fine
+ok "modprobe finds them" module kvm-tiny 1.0 "$series.0-99-amd64"
+ok "and nobody is sent to look for them" nobody_told "apt-get install kvm-TAG-modules"
+apt purge "linux-image-$series.0-99-amd64"
+ok "and go with it" fine
+files >"$folder/prebuilt"
+
+other_vac() { # other_vac VERSION MAJOR: the package of vac's modules is of that one
+	local tree=$work/prebuilt
+	rm -rf "$tree"
+	dpkg-deb --raw-extract "$repo/multi-kvm-modules-${kernel}_1.0"*.deb "$tree"
+	sed -i "s/^Version: .*/Version: $1/; s/\(multi-kvm-vac\)-[0-9]*/\1-$2/" \
+		"$tree/DEBIAN/control"
+	dpkg-deb --root-owner-group -Znone --build "$tree" "$repo" >/dev/null
+}
+other_vac 2.0 2
+other_vac 0.9 1
+publish
+apt upgrade
+ok "a vac of another interface does not come with an upgrade" fine
+ok "it waits for the instance" installed "multi-kvm-modules-$kernel" 1.0
+apt install "multi-kvm-modules-$kernel=2.0" "kvm-tiny-modules-$kernel"
+ok "both together are refused" refused
+ok "with what the instance needs" told "kvm-tiny-modules-$kernel : Depends: multi-kvm-vac-1"
+ok "nothing has changed" same_files prebuilt
+apt install "multi-kvm-modules-$kernel=0.9" "kvm-tiny-modules-$kernel"
+ok "so is a vac that is too old" refused
+ok "with what the instance needs" told "Depends: multi-kvm-modules-$kernel (>= 1.0)"
+ok "nothing has changed" same_files prebuilt
+
 apt purge "linux-image-$kernel"
 ok "without their kernel they go" fine
 ok "and depmod is not asked for it" test ! -e "$root/lib/modules/$kernel/modules.dep"

@@ -9,8 +9,9 @@ set -eu
 tiny() {
 	local to=$4/kvm-$1-$2
 	rm -rf "$to"
-	mkdir -p "$to"
+	mkdir -p "$to/vac"
 	cp vac/build.sh tests/dkms/one.c "$to"
+	cp vac/include/vac.h "$to/vac"
 	# shellcheck disable=SC2154	# the series of the test's kernel
 	sed "s/@MODULE@/kvm-$1/g; s/@VERSION@/$2/g; s/@SERIES@/$series/; s/@RELEASE@/$series.1/" \
 		scripts/mkvm/package/dkms.conf.in >"$to/dkms.conf"
