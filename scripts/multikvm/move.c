@@ -239,16 +239,16 @@ static enum status move_one(const struct wish *wish, json_object *vm)
 	}
 	result = move_outcome(&guard, wish->dry);
 	if (wish->dry)
-		say("VM %lld of process %d, %d vCPUs, can be moved from %s to %s",
+		say("VM %lld of process %d, %d vCPU%s, can be moved from %s to %s",
 		    move_member(result, "vm"), guard.job.vmm, guard.verdict.vcpus,
-		    guard.job.from, wish->to);
+		    guard.verdict.vcpus == 1 ? "" : "s", guard.job.from, wish->to);
 	else
-		say("VM %lld of process %d, %d vCPUs, is on %s now; it stood still for "
+		say("VM %lld of process %d, %d vCPU%s, is on %s now; it stood still for "
 		    "%s ms\n"
 		    "(%s to stop, %s for its state, %s to go on; %d tries; %s to "
 		    "prepare, %s in all)",
 		    move_member(result, "vm"), guard.job.vmm, guard.verdict.vcpus,
-		    wish->to,
+		    guard.verdict.vcpus == 1 ? "" : "s", wish->to,
 		    json_object_get_string(json_object_object_get(result, "pause_ms")),
 		    json_object_get_string(json_object_object_get(result, "stop_ms")),
 		    json_object_get_string(json_object_object_get(result, "state_ms")),

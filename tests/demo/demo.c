@@ -193,12 +193,15 @@ static struct carried {
 	volatile unsigned long looks;
 	volatile int reach;
 	char why[200];
+	pid_t pid;
+	int start; /* a pipe */
 } * carried;
 
-static void carried_vmm(void)
+static void carried_vmm(int start)
 {
 	struct smm *smm;
-	int r = smm_start(&smm, device_of(old));
+	char byte;
+	int r = read(start, &byte, 1) == 1 ? smm_start(&smm, device_of(old)) : -EPIPE;
 
 	while (r >= 0 && !carried->stop) {
 		r = carried->reach = smm_look(smm);
@@ -209,30 +212,49 @@ static void carried_vmm(void)
 	_exit(r < 0);
 }
 
+/* Before there is any other VM, whose files it would have as well. It waits. */
+static void prepare_carried(void)
+{
+	int start[2];
+
+	carried = mmap(NULL, sizeof(*carried), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	need(carried == MAP_FAILED ? -errno : 0, "memory");
+	need(pipe(start) ? -errno : 0, "a pipe");
+	fflush(NULL);
+	carried->pid = fork();
+	if (!carried->pid) {
+		close(start[1]);
+		carried_vmm(start[0]);
+	}
+	close(start[0]);
+	carried->start = start[1];
+}
+
 /* What its firmware reads from now on. */
-static void look_at_carried(pid_t pid, int want, const char *when)
+static void look_at_carried(int want, const char *when)
 {
 	unsigned long from = carried->looks;
 	double until = now() + 60;
 
-	while (carried->looks < from + LOOKS && !*carried->why && !kill(pid, 0) &&
-	       now() < until)
+	while (carried->looks < from + LOOKS && !*carried->why &&
+	       !kill(carried->pid, 0) && now() < until)
 		usleep(1000);
 	ok(carried->looks >= from + LOOKS && carried->reach == want,
 	   "one and the same VM's firmware reads %s %s %s", reach_text(want), when,
 	   carried->why);
 }
 
-static void carry(pid_t pid, const char *tag, int want, const char *when)
+static void carry(const char *tag, int want, const char *when)
 {
 	char text[16];
 	int status;
 
-	snprintf(text, sizeof(text), "%d", pid);
+	snprintf(text, sizeof(text), "%d", carried->pid);
 	status = tool("move", text, tag, "--max-pause", "5000");
 	tool_said[strcspn(tool_said, "\n")] = '\0';
 	ok(!status, "multikvm move takes it to %s: %s", tag, tool_said);
-	look_at_carried(pid, want, when);
+	look_at_carried(want, when);
 	say("multikvm move %s %s: %s; firmware of the same VM now reads %s", text, tag,
 	    tool_said, reach_text(carried->reach));
 }
@@ -241,21 +263,14 @@ static void carry(pid_t pid, const char *tag, int want, const char *when)
 static void move_one(void)
 {
 	int status = -1;
-	pid_t pid;
 
-	carried = mmap(NULL, sizeof(*carried), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	need(carried == MAP_FAILED ? -errno : 0, "memory");
 	diag("wait: a running VM moves");
-	fflush(NULL);
-	pid = fork();
-	if (!pid)
-		carried_vmm();
-	look_at_carried(pid, bug, "before it moves");
-	carry(pid, new, SMM_MEMORY, "after the move");
-	carry(pid, old, bug, "after the way back");
+	need(write(carried->start, "", 1) == 1 ? 0 : -errno, "one more VM starts");
+	look_at_carried(bug, "before it moves");
+	carry(new, SMM_MEMORY, "after the move");
+	carry(old, bug, "after the way back");
 	carried->stop = true;
-	waitpid(pid, &status, 0);
+	waitpid(carried->pid, &status, 0);
 	ok_is(status, 0, "it ends well %s", carried->why);
 }
 
@@ -271,6 +286,7 @@ int main(int argc, char **argv)
 	new = argv[2];
 	fix = argv[3];
 
+	prepare_carried();
 	tool_folders();
 	load_vac();
 	load(old);
