@@ -183,7 +183,7 @@ static void start_pit(struct kvm_pit *pit, const struct kvm_move_chips *said)
 	mutex_lock(&ps->lock);
 	hrtimer_cancel(&ps->timer);
 	kthread_flush_work(&pit->expired);
-	atomic_set(&ps->pending, min(said->pit_ticks, (u32)INT_MAX));
+	atomic_set(&ps->pending, min_t(u32, said->pit_ticks, INT_MAX));
 	atomic_set(&ps->irq_ack, !said->pit_waits);
 	if (said->pit_next && ps->period > 0) {
 		next = min_t(u64, said->pit_next, ps->period);

@@ -6,7 +6,7 @@
  *
  * How long it stood still is printed, least, median and most.
  *
- * fails when: mutant tsc-offset-left-out (the guest hangs).
+ * fails when: the tool is the mutant events-left-out (after some moves a CPU stands still).
  *
  * needs: linux
  * needs: tool
