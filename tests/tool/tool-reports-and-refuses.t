@@ -7,10 +7,11 @@ The tool is built with sanitizers and sees a folder instead of the host: MULTIKV
 
 fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
 refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
-printed as it is, list shows the first time of a tag and not the last, a process that has only got the pid is shown, an instance has a member that the
-schema lacks, make_package() does not ask whether rewrite is --ready, rewrite --ready looks for
-nothing, fail_as_said() leaves out a script's message or its other lines, report_end() is DONE,
-flush() says nothing, or says it also when a reader has gone, and when say() keeps that in mind.
+printed as it is, list shows the first time of a tag and not the last, a process that has only got
+the pid is shown, an instance has a member that the schema lacks, make_package() does not ask
+whether rewrite is --ready, rewrite --ready looks for nothing, fail_as_said() leaves out a script's
+message or its other lines, report_end() is DONE, flush() says nothing, or says it also when a
+reader has gone, and when say() keeps that in mind.
 """
 
 import json
