@@ -4,9 +4,9 @@
 completed by bash, with tags that the tool names; what takes over two seconds is told on a
 terminal, and nowhere else.
 
-fails when: a command has no .TP in the man page, a status is not in it, the completion has a
-command too few or does not ask for tags, wait_for() shows nothing, or too early, or where isatty()
-is not asked.
+fails when: a command has no .TP in the man page, a status is not in it, README has another command,
+the completion has a command too few or does not ask for tags, wait_for() shows nothing, or too
+early, or where isatty() is not asked.
 """
 
 import os
@@ -40,6 +40,10 @@ def is_documented(tap, host):
     tap.same(re.findall(r"(\d) ([a-z ]+)[,.\n]", page.split(".SH EXIT STATUS\n")[1])[:5],
              [("0", "done"), ("1", "usage"), ("2", "not found"), ("3", "refused"),
               ("4", "system")], "and what each exit status means")
+    readme = (ROOT / "README.md").read_text()
+    typed = set(re.findall(r"^(?:sudo )?multikvm ([a-z]+)", readme, re.M))
+    tap.ok(len(typed) > 10 and typed <= set(names), "README types commands that there are",
+           typed - set(names))
     if shutil.which("groff"):
         done = subprocess.run(["groff", "-man", "-ww", "-z", ROOT / "scripts/multikvm/multikvm.8"],
                               stderr=subprocess.PIPE, text=True)
