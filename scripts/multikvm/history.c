@@ -42,6 +42,23 @@ char *history_previous(const char *now)
 	return found;
 }
 
+char *history_when(const char *wanted)
+{
+	char *text = host_read(HISTORY), *line, *rest = text, when[40] = "";
+	const char *tag;
+	struct tm tm;
+	time_t at;
+
+	while (rest && (line = strsep(&rest, "\n"))) {
+		tag = tag_of(line);
+		at = strtoll(line, NULL, 10);
+		if (tag && !strcmp(tag, wanted) && gmtime_r(&at, &tm))
+			strftime(when, sizeof(when), "%FT%TZ", &tm);
+	}
+	free(text);
+	return *when ? strdup(when) : NULL;
+}
+
 /* The last lines of `text`, so many that one more is LINES; the last one has no newline. */
 static const char *last_lines(const char *text)
 {

@@ -31,6 +31,15 @@ static json_object *all_instances(void)
 	return all;
 }
 
+static void add_chosen(json_object *one)
+{
+	char *when = history_when(
+		json_object_get_string(json_object_object_get(one, "tag")));
+
+	json_object_object_add(one, "chosen", host_text(when));
+	free(when);
+}
+
 static int by_tag(const void *a, const void *b)
 {
 	return strcmp(json_object_get_string(
@@ -45,8 +54,8 @@ enum status do_list(int argc, char **argv)
 		{ "tag", "TAG", false },	 { "loaded", "LOADED", false },
 		{ "default", "DEFAULT", false }, { "closed", "CLOSED", false },
 		{ "vms", "VMS", true },		 { "vcpus", "VCPUS", true },
-		{ "snapshot", "KVM OF", false }, { "patches", "PATCHES", false },
-		{ NULL, NULL, false },
+		{ "chosen", "CHOSEN", false },	 { "snapshot", "KVM OF", false },
+		{ "patches", "PATCHES", false }, { NULL, NULL, false },
 	};
 	json_object *all;
 	size_t i;
@@ -55,6 +64,8 @@ enum status do_list(int argc, char **argv)
 		return usage(argv[0]);
 	all = all_instances();
 	json_object_array_sort(all, by_tag);
+	for (i = 0; i < json_object_array_length(all); i++)
+		add_chosen(json_object_array_get_idx(all, i));
 	if (argc == 1)
 		return report_rows("instances", columns, all);
 	for (i = 0; i < json_object_array_length(all); i++)

@@ -4,7 +4,8 @@
 # Claim: with the module of the package multi-kvm a policy gives the nodes of instances the type of
 # /dev/kvm, and nothing else another one.
 #
-# fails when: its path matches one letter only (/dev/kvm-fix_2 has no type).
+# fails when: its path matches one letter only (/dev/kvm-fix_2 has no type), or any word after kvm
+# (/dev/kvm-2 and /dev/kvmx have it).
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu

@@ -7,8 +7,9 @@ The tool is built with sanitizers and sees a folder instead of the host: MULTIKV
 
 fails when: "none" is a tag (it gets into the history), choose() loads a closed tag before it is
 refused, tag_of() takes every module named kvm-* for an instance, what others may call a process is
-printed as it is, a process that has only got the pid is shown, an instance has a member that the
-schema lacks, make_package() does not ask whether rewrite is --ready, rewrite --ready looks for
+printed as it is, list shows the first time of a tag and not the last, a process that has only got
+the pid is shown, an instance has a member that the schema lacks, make_package() does not ask
+whether rewrite is --ready, do_remove() does not call refuse_vms(), rewrite --ready looks for
 nothing, fail_as_said() leaves out a script's message or its other lines, report_end() is DONE,
 flush() says nothing, or says it also when a reader has gone, and when say() keeps that in mind.
 """
@@ -44,6 +45,7 @@ class Host(Folder):
                 self.put(f"{vac}vms/{number}/{name}", text)
         for tag in "ab":
             self.path(f"sys/module/vac/holders/kvm_{tag}").mkdir(parents=True)
+        self.put("var/lib/dkms/kvm-b/1.0/source/dkms.conf", "")
         self.put("proc/stat", "cpu 1 2\nbtime 1000\nprocesses 5")
         self.put("proc/71/comm", "qemu-system-x86")
         self.put("proc/71/stat", "71 (qemu) x) S " + " ".join(["0"] * 18) + " 100 0 0")
@@ -66,10 +68,10 @@ class Host(Folder):
 
 
 LIST = """\
-TAG LOADED DEFAULT CLOSED VMS VCPUS KVM OF    PATCHES
-a   yes    yes     -        0     0 6.1.192-3 none
-b   yes    -       -        3     6 6.1.170-3 none
-c   -      -       -        -     - -         -
+TAG LOADED DEFAULT CLOSED VMS VCPUS CHOSEN               KVM OF    PATCHES
+a   yes    yes     -        0     0 2023-11-14T22:13:20Z 6.1.192-3 none
+b   yes    -       -        3     6 2023-11-14T22:14:20Z 6.1.170-3 none
+c   -      -       -        -     - -                    -         -
 """
 STATUS = """\
 vac       1.0
@@ -167,6 +169,8 @@ REFUSED = (
     (["build", "x"], 2, "what builds packages is not installed (/none/rewrite)\n"
                         "  next: sudo apt-get install multi-kvm-build"),
     (["remove", "c"], 2, "c is not installed\n  next: multikvm list"),
+    (["remove", "b"], 3, "b has 3 VMs\n  made by the processes 71 73 72\n"
+                         "  next: multikvm ps b"),
     (["remove"], 1, "usage: multikvm remove TAG\n  next: multikvm --help"),
     (["disable", "a"], 1, "usage: multikvm disable \n  next: multikvm --help"),
     (["disable"], 3, "b has 3 VMs\n  made by the processes 71 73 72\n  next: multikvm ps b"),
@@ -176,7 +180,11 @@ REFUSED = (
 
 
 def reports(tap, host):
-    tap.same(host.run("list"), (0, LIST, ""), "list: loaded and installed, the stock KVM not")
+    history = "var/lib/multi-kvm/history"
+    host.put(history, "1600000000 a\n1700000000 a\n1700000060 b")
+    tap.same(host.run("list"), (0, LIST, ""),
+             "list: loaded and installed, the stock KVM not, when each was chosen last")
+    host.path(history).unlink()
     tap.same(host.run("list", "--names")[1], "a\nb\nc\n", "list --names: for completion")
     tap.same(host.run("status"), (0, STATUS, ""), "status")
     tap.same(host.run("status", "b"), (0, STATUS_OF_B, ""), "status TAG, of one that is loaded")

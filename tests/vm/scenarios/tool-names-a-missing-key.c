@@ -3,8 +3,9 @@
  * Claim: where the kernel loads signed modules only, as under Secure Boot, multikvm says which module
  * it refuses, who signed it and what to type, and the stock KVM is there as before.
  *
- * fails when: not_loaded() does not ask signature_problem() ("it is refused"), or module_load() does not
- * load the stock KVM again.
+ * fails when: not_loaded() does not ask signature_problem() ("it is refused"), or asks it of the instance
+ * and not of vac, which is loaded first; signature_problem() takes the other key for dkms's ("and what to
+ * type") or does not tell what has no signature; or module_load() does not load the stock KVM again.
  *
  * needs: tool
  * machine: --append module.sig_enforce=1
