@@ -119,6 +119,9 @@ struct kvm_move_vcpu {
  * @pit_ticks: of the PIT that have yet to be injected, if its ticks are made up for.
  * @pit_next: ns until its next one; 0: there is none.
  * @pit_waits: the guest has not yet acknowledged the last one.
+ * @pit_at: when this was so, CLOCK_MONOTONIC in ns. Ticks that were due since then are made up
+ *	for, those of 10 seconds at most.
+ * @pit_loaded: when channels 1 and 2 of the PIT began to count, in the same way.
  */
 struct kvm_move_chips {
 	__u32 version;
@@ -128,6 +131,8 @@ struct kvm_move_chips {
 	__u64 pit_next;
 	__u32 pit_ticks;
 	__u32 pit_waits;
+	__u64 pit_at;
+	__u64 pit_loaded[2];
 };
 
 /*

@@ -527,7 +527,10 @@ static long move_chips(struct kvm *kvm, struct kvm_move_chips __user *user, bool
 	said.version = KVM_MOVE_VERSION;
 	said.flags = KVM_MOVE_CHIPS_READ;
 	kvm_record_arch_chips(kvm, &said);
-	return copy_to_user(user, &said, sizeof(said)) ? -EFAULT : 0;
+	if (!copy_to_user(user, &said, sizeof(said)))
+		return 0;
+	kvm_record_arch_set_chips(kvm, &said);
+	return -EFAULT;
 }
 
 /**

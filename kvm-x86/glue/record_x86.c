@@ -52,7 +52,10 @@ void kvm_record_arch(struct kvm *kvm, struct kvm_record_out *out)
 static bool is_waiting(struct kvm_vcpu *vcpu)
 {
 	/* of a split irqchip; and 6.1 tells of one NMI where there are two */
-	return vcpu->arch.pending_external_vector != -1 || vcpu->arch.nmi_pending > 1 ||
+	if (vcpu->arch.pending_external_vector != -1 || vcpu->arch.nmi_pending > 1)
+		return true;
+	/* Of a vCPU that has never entered the guest, what waits follows from its MSRs. */
+	return vcpu->arch.last_vmentry_cpu != -1 &&
 	       !bitmap_empty(vcpu_to_pmu(vcpu)->reprogram_pmi, X86_PMC_IDX_MAX);
 }
 
@@ -102,12 +105,16 @@ void kvm_record_arch_vcpu(struct kvm_vcpu *vcpu, struct kvm_move_vcpu *said)
  * A perf event counts for the thread that sets the counter's MSRs, in releases where they do not
  * wait for the next entry (6.1: reprogram_counter()). The thread that did so does not run the
  * guest: the one that does makes them anew. A configuration that no counter can have makes it so.
+ * For one that is paused nothing is asked: nobody would take that back, and the guest's next MSR
+ * does it.
  */
 static void count_anew(struct kvm_vcpu *vcpu, struct kvm_pmc *pmc)
 {
 	if (!pmc->perf_event)
 		return;
 	pmc->current_config = ~0ULL;
+	if (pmc->is_paused)
+		return;
 	set_bit(pmc->idx, vcpu_to_pmu(vcpu)->reprogram_pmi);
 	kvm_make_request(KVM_REQ_PMU, vcpu);
 }
@@ -171,26 +178,74 @@ static void stop_pit(struct kvm_pit *pit, struct kvm_move_chips *said)
 	kthread_flush_work(&pit->expired);
 	said->pit_ticks = atomic_read(&ps->pending);
 	said->pit_waits = !atomic_read(&ps->irq_ack);
+	said->pit_at = ktime_get_ns();
+	said->pit_loaded[0] = ktime_to_ns(ps->channels[1].count_load_time);
+	said->pit_loaded[1] = ktime_to_ns(ps->channels[2].count_load_time);
 	mutex_unlock(&ps->lock);
 }
 
-/* The next tick is no later than a period, and no earlier than now: a past one made up for all. */
+/*
+ * Ticks that were due since the PIT stopped, as pit_timer_fn() would have counted them. Returns
+ * when the next one is, from now in ns: no later than a period, and not before now.
+ */
+static u64 ticks_since(struct kvm_kpit_state *ps, u64 next, u64 gone, u32 *ticks)
+{
+	next = min_t(u64, next, ps->period);
+	*ticks = 0;
+	if (gone < next)
+		return next - gone;
+	if (!ps->is_periodic)
+		return 1;
+	gone -= next;
+	*ticks = 1 + div64_u64(gone, ps->period);
+	return ps->period - gone % ps->period;
+}
+
+#define PIT_STOOD_MAX (10ULL * NSEC_PER_SEC)
+
 static void start_pit(struct kvm_pit *pit, const struct kvm_move_chips *said)
 {
 	struct kvm_kpit_state *ps = &pit->pit_state;
-	u64 next;
+	u32 ticks = min_t(u32, said->pit_ticks, INT_MAX / 2), missed = 0;
+	u64 now, gone, next;
+	int i;
 
 	mutex_lock(&ps->lock);
 	hrtimer_cancel(&ps->timer);
 	kthread_flush_work(&pit->expired);
-	atomic_set(&ps->pending, min_t(u32, said->pit_ticks, INT_MAX));
-	atomic_set(&ps->irq_ack, !said->pit_waits);
+	now = ktime_get_ns();
+	for (i = 0; i < ARRAY_SIZE(said->pit_loaded); i++)
+		ps->channels[i + 1].count_load_time =
+			ns_to_ktime(min_t(u64, said->pit_loaded[i], now));
 	if (said->pit_next && ps->period > 0) {
-		next = min_t(u64, said->pit_next, ps->period);
-		hrtimer_start(&ps->timer, ktime_add_ns(ktime_get(), next),
-			      HRTIMER_MODE_ABS);
+		gone = now > said->pit_at ? now - said->pit_at : 0;
+		next = ticks_since(ps, said->pit_next, min(gone, PIT_STOOD_MAX), &missed);
+		hrtimer_start(&ps->timer, ns_to_ktime(now + next), HRTIMER_MODE_ABS);
 	}
+	if (atomic_read(&ps->reinject))
+		ticks += missed;
+	atomic_set(&ps->pending, ticks);
+	atomic_set(&ps->irq_ack, !said->pit_waits);
+	if (missed)
+		kthread_queue_work(pit->worker, &pit->expired);
 	mutex_unlock(&ps->lock);
+}
+
+/*
+ * An edge that was delivered is no longer in what KVM_GET_IRQCHIP gives. As long as the pin is
+ * high, another one raises nothing.
+ */
+static void keep_edges(struct kvm_ioapic *ioapic, u32 lines)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOAPIC_NUM_PINS; i++) {
+		if (!(lines & BIT(i)) || ioapic->irr & BIT(i) ||
+		    ioapic->redirtbl[i].fields.trig_mode == IOAPIC_LEVEL_TRIG)
+			continue;
+		ioapic->irr |= BIT(i);
+		ioapic->irr_delivered |= BIT(i);
+	}
 }
 
 /**
@@ -243,6 +298,7 @@ void kvm_record_arch_set_chips(struct kvm *kvm, const struct kvm_move_chips *sai
 	if (ioapic) {
 		spin_lock(&ioapic->lock);
 		hold_lines(ioapic->irq_states, IOAPIC_NUM_PINS, said->ioapic);
+		keep_edges(ioapic, said->ioapic);
 		spin_unlock(&ioapic->lock);
 	}
 	if (pic) {

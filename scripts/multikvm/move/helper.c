@@ -163,7 +163,7 @@ static int settled(struct target *target, struct answer *answer, uint64_t *since
 		return time > target->image->deadline + LATE ? stuck(target) : -EAGAIN;
 	}
 	if (phase == PHASE_CRITICAL)
-		return -EAGAIN;
+		return exists(target->pid, target->helper) ? -EAGAIN : gone(target);
 	/* It is over. The answer says more, and comes now if at all. */
 	if (!*since)
 		*since = time;

@@ -125,6 +125,7 @@ struct move {
 	struct kvm_irqchip *chips, *chips_check;
 	struct kvm_pit_state2 *pit;
 	struct kvm_move_chips *untold; /* of the chips, the PIT and who holds a line */
+	struct kvm_move_chips *unused; /* the same of the new VM, which has nothing yet */
 	struct kvm_clock_data *clock;
 
 	struct times times;

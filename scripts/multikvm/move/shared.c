@@ -69,6 +69,7 @@ static int list(struct move *move, struct other **others, int *n)
 	struct dirent *entry;
 	int room = 0;
 	DIR *proc = opendir("/proc");
+	bool failed = !proc;
 
 	*others = NULL;
 	*n = 0;
@@ -79,7 +80,8 @@ static int list(struct move *move, struct other **others, int *n)
 		if (*n == room) {
 			room += 1024;
 			more = realloc(*others, room * sizeof(*more));
-			if (!more)
+			failed = !more;
+			if (failed)
 				break;
 			*others = more;
 		}
@@ -87,7 +89,7 @@ static int list(struct move *move, struct other **others, int *n)
 	}
 	if (proc)
 		closedir(proc);
-	if (!proc || *n == room)
+	if (failed)
 		return target_fail(&move->target, SYSTEM, "cannot list processes");
 	if (*n)
 		qsort(*others, *n, sizeof(**others), by_number);

@@ -156,6 +156,14 @@ static void add_chips(struct move *move, struct program *program, int vm, bool s
 			      arena_there(move, move->untold));
 }
 
+/* The new VM's PIT, which KVM_SET_PIT2 starts, stands until all is set. */
+static void stop_new_pit(struct move *move, struct program *program)
+{
+	if (move->has_pit)
+		program_ioctl(program, "KVM_MOVE_CHIPS", move->new_vm, KVM_MOVE_CHIPS,
+			      arena_there(move, move->unused));
+}
+
 /* What is read, set and compared. */
 static void add_state(struct move *move, struct program *program)
 {
@@ -163,6 +171,7 @@ static void add_state(struct move *move, struct program *program)
 	struct vcpu *vcpu;
 	int i, chip;
 
+	stop_new_pit(move, program);
 	add_chips(move, program, move->vm, false);
 	for (i = 0; i < move->n_vcpus; i++) {
 		vcpu = &move->vcpus[program->vcpu = i];
@@ -197,6 +206,7 @@ static void add_state(struct move *move, struct program *program)
 	if (move->has_pit)
 		program_ioctl(program, "KVM_SET_PIT2", move->new_vm, KVM_SET_PIT2,
 			      arena_there(move, move->pit));
+	stop_new_pit(move, program);
 	/* The time that passes in between is added by KVM, if it said when that was. */
 	program_ioctl(program, "KVM_GET_CLOCK", move->vm, KVM_GET_CLOCK, clock);
 	program_add(program, "flags of the clock",
@@ -283,10 +293,11 @@ static int take_state(struct move *move)
 	move->clock = arena_take(move, sizeof(*move->clock));
 	move->pit = arena_take(move, sizeof(*move->pit));
 	move->untold = arena_take(move, sizeof(*move->untold));
+	move->unused = arena_take(move, sizeof(*move->unused));
 	move->chips = arena_take(move, 3 * sizeof(*move->chips));
-	if (!move->clock || !move->pit || !move->untold || !move->chips)
+	if (!move->clock || !move->pit || !move->untold || !move->unused || !move->chips)
 		return -ECANCELED;
-	move->untold->version = KVM_MOVE_VERSION;
+	move->untold->version = move->unused->version = KVM_MOVE_VERSION;
 	for (i = 0; i < 3; i++)
 		move->chips[i].chip_id = i;
 	for (i = 0; i < move->n_vcpus; i++) {

@@ -169,7 +169,13 @@ int numbered_stop(struct numbered *n)
 
 void numbered_may_ask(struct numbered *n, int times)
 {
-	n->may_ask += times;
+	uint64_t most = 0;
+	int i;
+
+	for (i = 0; i < n->options.vcpus; i++)
+		if (n->host[i].asked > most)
+			most = n->host[i].asked;
+	n->may_ask = most + times;
 }
 
 pid_t numbered_pid(const struct numbered *n)

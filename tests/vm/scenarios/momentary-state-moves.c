@@ -313,8 +313,9 @@ static void has_counted_down(void)
 	struct kvm_move_chips chips = { .version = KVM_MOVE_VERSION };
 
 	CALL(me.vm, KVM_MOVE_CHIPS, &chips);
-	if (chips.pit_next)
-		wrong("the PIT counts down once more: in %llu ns", chips.pit_next);
+	if (chips.pit_next || chips.pit_ticks != 1)
+		wrong("the PIT counts down in %llu ns, %u ticks wait", chips.pit_next,
+		      chips.pit_ticks);
 }
 
 static void set_banks(void)
