@@ -110,7 +110,7 @@ static bool has_lbrv(const char *tag)
 	for (at = path + sizeof("/sys/module/"); *at != '/'; at++)
 		if (*at == '-')
 			*at = '_';
-	text = host_read(path);
+	text = host_read("%s", path);
 	has = text && strcmp(text, "0");
 	free(text);
 	return has;

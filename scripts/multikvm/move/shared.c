@@ -128,6 +128,9 @@ int vm_still_alone(struct move *move)
 	int i, n, err = list(move, &others, &n);
 	size_t k;
 
+	if (!err && !same(target->pid, target->pid, KCMP_FILES))
+		err = target_fail(target, SYSTEM, "cannot compare processes: %s",
+				  strerror(errno)); /* a kernel without kcmp() */
 	for (k = 0; k < target->n && !err; k++)
 		if (!same(target->pid, target->threads[k].tid, KCMP_FILES))
 			err = target_fail(target, REFUSED,
