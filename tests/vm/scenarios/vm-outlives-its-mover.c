@@ -6,7 +6,7 @@
  *
  * On the AMD machine it is as vm-moves-between-instances is.
  *
- * fails when: mutants second-vm-stays, logging-is-overlooked. What is wrong at one instant only is for
+ * fails when: mutant logging-is-overlooked. What is wrong at one instant only is for
  * tests/tool/vmm-outlives-its-mover.t, which kills at each.
  *
  * needs: tool
