@@ -84,7 +84,7 @@ def try_kernel(kver, machine):
     findings = run("scripts/audit", folder / "vac.ko")[1]
     ok(not lacking(findings), f"on {kver} the audit sees what vac holds and nobody else may",
        *lacking(findings))
-    for name in ("hold-preempt-notifiers", "control-registers"):
+    for name in ("hold-static-keys", "control-registers"):
         run("tests/vm/build-module", kver, f"tests/vm/modules/{name}.c", folder.relative_to(ROOT))
     status, out, err = run("tests/vm/more-instances", kver, "2")
     if not ok(not status, f"an instance is built for {kver}, and passes the audit", err):

@@ -286,6 +286,15 @@ void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 	(void)state;
 }
 
+void state_set_late(struct move *move, struct program *program, struct vcpu *vcpu,
+		    struct state *state)
+{
+	(void)move;
+	(void)program;
+	(void)vcpu;
+	(void)state;
+}
+
 void state_compare(struct move *move, struct program *program, const struct state *this,
 		   const struct state *other, uint32_t msrs)
 {

@@ -104,5 +104,5 @@ int mod_insert_needed(void)
 		if (r)
 			return r;
 	}
-	return cpu_intel() ? 0 : insert_if_there("hold-preempt-notifiers");
+	return cpu_intel() ? 0 : insert_if_there("hold-static-keys");
 }

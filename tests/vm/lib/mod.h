@@ -15,7 +15,7 @@ int mod_references(const char *file); /* or -errno */
 int mod_remove_within(const char *file, int seconds);
 /*
  * What stock KVM and the instances need of other modules, what cpu.h needs, and on the AMD machine
- * hold-preempt-notifiers, against a fault of its emulator; absent ones are left out.
+ * hold-static-keys, against a fault of its emulator; absent ones are left out.
  */
 int mod_insert_needed(void);
 
