@@ -23,12 +23,15 @@ static DEFINE_PER_CPU(struct work_struct, works);
 static atomic_t standing;
 static bool held;
 
-/* A CPU does not schedule meanwhile. It takes interrupts: patching sends some, and waits for them. */
+/*
+ * The CPU does not schedule. It takes interrupts: patching sends some, and waits for them. A test's
+ * init loads this as one of its first modules: nobody else patches text, or holds a lock for that.
+ */
 static void stand_still(struct work_struct *work)
 {
 	preempt_disable();
 	atomic_inc(&standing);
-	while (!smp_load_acquire(&held))
+	while (!READ_ONCE(held))
 		cpu_relax();
 	preempt_enable();
 }
@@ -50,7 +53,7 @@ static void hold_preempt_notifiers(void)
 	while (atomic_read(&standing) < others)
 		cpu_relax();
 	preempt_notifier_inc();
-	smp_store_release(&held, true);
+	WRITE_ONCE(held, true);
 	migrate_enable();
 	for_each_possible_cpu(cpu)
 		if (per_cpu_ptr(&works, cpu)->func)
