@@ -70,7 +70,7 @@ static const char *last_lines(const char *text)
 	return at;
 }
 
-enum status history_add(const char *tag)
+int history_add(const char *tag)
 {
 	char *before = host_read(HISTORY), *text = NULL;
 	int err = 0;
@@ -85,7 +85,5 @@ enum status history_add(const char *tag)
 		err = host_replace(text, HISTORY);
 	free(before);
 	free(text);
-	if (err)
-		return fail(SYSTEM, "cannot write " HISTORY ": %s", strerror(-err));
-	return DONE;
+	return err;
 }

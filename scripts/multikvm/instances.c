@@ -186,14 +186,14 @@ static void say_who_stays(const char *tag)
 
 /*
  * New VMs go to `tag`. A default that somebody else chose is noted first, so that there is a way
- * back to it. If `tag` itself cannot be noted it is the default all the same: a full disk must not
- * stand in the way of a rollback.
+ * back to it. What cannot be noted is an error, and `tag` is the default all the same, also of the
+ * next boot: a full disk must not stand in the way of a rollback.
  */
 static enum status choose(const char *tag)
 {
 	char *before = vac_default(), *last = history_previous(NULL);
 	enum status status = DONE;
-	int err;
+	int err, unnoted = 0;
 
 	if (vac_closed(tag))
 		status = fail(
@@ -203,10 +203,10 @@ static enum status choose(const char *tag)
 			tag, tag);
 	else if (!vac_has(tag))
 		status = module_load(tag);
-	if (!status && before && (!last || strcmp(before, last)) &&
-	    !history_add(before)) {
+	if (!status && before && (!last || strcmp(before, last))) {
+		unnoted = history_add(before);
 		free(last);
-		last = strdup(before);
+		last = unnoted ? NULL : strdup(before);
 	}
 	if (!status && (err = host_write(tag, "/sys/kernel/vac/default")))
 		status = fail(SYSTEM, "cannot write /sys/kernel/vac/default: %s",
@@ -214,10 +214,14 @@ static enum status choose(const char *tag)
 	if (!status) {
 		say("new VMs go to %s", tag);
 		say_who_stays(tag);
-		if (!last || strcmp(last, tag))
-			status = history_add(tag);
-		if (!status)
-			status = boot_choose(tag);
+		if (!unnoted && (!last || strcmp(last, tag)))
+			unnoted = history_add(tag);
+		status = boot_choose(tag);
+		if (!status && unnoted)
+			status = fail(SYSTEM,
+				      "new VMs go to %s, but rollback will not know: "
+				      "cannot write /var/lib/multi-kvm/history: %s",
+				      tag, strerror(-unnoted));
 	}
 	free(before);
 	free(last);

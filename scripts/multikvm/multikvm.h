@@ -185,7 +185,7 @@ json_object *module_lost_options(const char *tag);
 bool signature_problem(const char *module, char **problem, char **next);
 
 /* history.c: which tags were the default, the latest last. */
-enum status history_add(const char *tag);
+int history_add(const char *tag);
 char *history_when(const char *tag); /* it was chosen last, in UTC, malloc()ed, or NULL */
 char *history_previous(
 	const char *now); /* the latest that is not `now`, malloc()ed, or NULL */
