@@ -11,6 +11,8 @@
 #   the snapshot's series was 6.1 6.12    kvm-tiny was built for a kernel of the other one
 #   remove left the udev rule             the list of files before and after differed
 #   the audit was not asked               what it finds was installed
+#   build.sh did not read sh's "not found" a missing compiler was not named
+#   transaction.c's failed() took the last line   of a full disk it said: "cmp: EOF on ..."
 # Functions below are called by their names, through ok.
 # shellcheck disable=SC2317
 set -eu
@@ -208,10 +210,40 @@ run multikvm install --kernel "$kernel"
 ok "which puts it right" test "$status" -eq 0 -a -s "$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
 run multikvm doctor
 ok "then nothing is wrong" test "$status" -eq 0
+rm "$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
+mkdir -p "$root/var/lib/multi-kvm/packages"
+cp -R "$root/work/kvm-tiny-2.3" "$root/var/lib/multi-kvm/packages"
+run multikvm install tiny --kernel "$kernel"
+ok "what was built for a tag is installed by the tag's name" test "$status" -eq 0 -a \
+	-s "$root/lib/modules/$kernel/updates/dkms/kvm-tiny.ko"
+rm -r "$root/var/lib/multi-kvm/packages"
 
-# Killed in the middle of it, at a time when dkms has been called already.
+# There is no compiler, and no room: for the package, for what is built, for what is installed.
 files >"$folder/installed"
 tiny 2.5 "" /work
+mv "$root/usr/bin/gcc-12" "$root/away"
+run "${install[@]}" /work/kvm-tiny-2.5
+mv "$root/away" "$root/usr/bin/gcc-12"
+ok "without its compiler it is not installed" test "$status" -eq 4
+ok "and the compiler is named" says "kvm-tiny: not built for this kernel: gcc-12 is not installed"
+ok "and nothing of it is left" same_as_installed
+echo 'char kvm_tiny_room[65536] = { 1 };' >>"$root/work/kvm-tiny-2.5/one.c"
+for place in usr/src var/lib/dkms "lib/modules/$kernel/updates/dkms"; do
+	mkdir "$folder/small"
+	pages=$(find "$root/$place" -type f -printf '%s\n' | awk '{ n += int(($1 + 4095) / 4096) } END { print n }')
+	mount -t tmpfs -o "size=$((pages * 4 + 4))k" small "$folder/small"
+	cp -a "$root/$place/." "$folder/small"
+	mount --move "$folder/small" "$root/$place"
+	rmdir "$folder/small"
+	run "${install[@]}" /work/kvm-tiny-2.5
+	ok "a full disk at /$place: it is not installed" test "$status" -eq 4
+	ok "that is said" says "No space left on device"
+	ok "and nothing of it is left" same_as_installed
+	umount "$root/$place"
+	ok "nor in what was there" same_as_installed
+done
+
+# Killed in the middle of it, at a time when dkms has been called already.
 # shellcheck disable=SC2016
 stub dkms 'case $1 in install) kill -9 $PPID; exit 1;; esac; exec /usr/sbin/dkms "$@"'
 run env PATH=/work/scripts:/usr/sbin:/usr/bin:/sbin:/bin "${install[@]}" /work/kvm-tiny-2.5

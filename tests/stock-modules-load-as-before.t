@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # With vac and vac-vfio installed below updates/, depmod says of each module of the stock kernel what
-# it says without them: what it needs, its aliases, the symbols it gives. On kernels of all series.
+# it says without them: what it needs, its aliases, the symbols it gives. On the newest kernel of each
+# series, or those that are named (tests/flavours does for the other flavours).
+#
+# usage: tests/stock-modules-load-as-before.t [KVER...]
 #
 # It failed when vac-vfio exported its names with EXPORT_SYMBOL: kvm-amd, which needs kvm_put_kvm,
 # depended on vac-vfio and vac, with our modprobe.d and without.
@@ -67,8 +70,12 @@ all_same_depends() {
 	done
 }
 
-for series in $(scripts/sources series); do
-	kernel=$(scripts/sources kver newest --series "$series")
+if [ $# -eq 0 ]; then
+	for series in $(scripts/sources series); do
+		set -- "$@" "$(scripts/sources kver newest --series "$series")"
+	done
+fi
+for kernel; do
 	image=$(scripts/sources image "$kernel")
 	built=build/stock/$kernel
 	scripts/build vac --kernel "$kernel" --out "$built/vac.ko" >/dev/null

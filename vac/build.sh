@@ -85,6 +85,7 @@ lacks=$(sed -n \
 	-e 's/^ERROR: modpost: "\([^"]*\)" \[.*\] undefined!.*/the kernel does not export \1/p' \
 	-e 's/^\(.*\): error: implicit declaration of function .\([A-Za-z0-9_]*\).*/the kernel has no \2() (\1)/p' \
 	-e 's/^\(.*\): fatal error: \(.*\): No such file.*/the kernel has no header \2 (\1)/p' \
+	-e 's/^[^ ]*sh: [0-9]*: \([^ :]*\): not found$/\1 is not installed/p' \
 	-e "s/^ld: .*: \(multiple definition of .*\);.*/\1/p" \
 	-e 's/^\(.*\): error: \(.*\)/\2 (\1)/p' "$log" |
 	awk '{ what = $0; sub(/ \([^()]*\)$/, "", what) } !seen[what]++')

@@ -148,12 +148,19 @@ static void add_path(json_object *paths, const char *path)
 	add(paths, path);
 }
 
-/* What the last step said, and how it ended, as an error that begins with `what`. */
+/*
+ * What the last step said, and how it ended, as an error that begins with `what`. dkms goes on when a
+ * file did not get onto the disk, and a later step only finds that it is not whole.
+ */
 static enum status failed(const char *what, int result)
 {
-	char *said = host_read(STEPS), *last = said ? strrchr(said, '\n') : NULL;
+	char *said = host_read(STEPS), *full, *last;
 	enum status status;
 
+	full = said ? strstr(said, strerror(ENOSPC)) : NULL;
+	if (full)
+		full[strcspn(full, "\n")] = '\0';
+	last = said ? strrchr(said, '\n') : NULL;
 	last = last ? last + 1 : said;
 	status = fail(SYSTEM, "%s: %s", what,
 		      result < 0      ? strerror(-result)

@@ -4,7 +4,8 @@
 """Claim: for each other flavour that the archive has of KVER's series (cloud-amd64, rt-amd64) vac
 and an instance of the newest release are built and audited, and two instances run guests at once on
 the newest kernel of that flavour, in the AMD machine (MACHINE=intel: in that one). The audit works
-on these kernels: it finds the writes of EFER and VM_HSAVE_PA and the VMXON in vac.
+on these kernels: it finds the writes of EFER and VM_HSAVE_PA and the VMXON in vac. Their stock
+modules load as before (tests/stock-modules-load-as-before.t has how that fails).
 
 fails when: put_task_struct()'s callback is not in kvm-core/looked-at (the audit refuses the
 instance for rt-amd64 of 6.12), disassembly.py takes no call of pv_ops' write_msr for a write where
@@ -94,6 +95,8 @@ def try_kernel(kver, machine):
     status, out, err = run("tests/one", f"{kver}/{machine}:{SCENARIO}", *words,
                            MODULES=str(folder))
     ok(not status, f"two instances run guests on {kver}, {machine}", out, err)
+    status, out, err = run("tests/stock-modules-load-as-before.t", kver)
+    ok(not status, f"the stock modules of {kver} load as before", out, err)
 
 
 def main():

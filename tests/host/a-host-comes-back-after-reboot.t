@@ -29,22 +29,30 @@ PURGE = r"""apt-get -y purge $(dpkg-query -W -f '${Package}\n' |
 	grep -E '^(multi-kvm|kvm-.*-modules)')"""
 LEFT = """! find /etc /var/lib /var/log /usr /lib/modules -name '*multi-kvm*' -o \
 	-name '*multikvm*' | grep ."""
+# Of each module of the kernel that has to do with KVM, and all whose names look like ours.
+DEPENDS = """set -e
+modules=$(find /lib/modules/$(uname -r)/kernel \\( -path '*kvm*' -o -path '*vfio*' -o \
+	-name 'irqbypass*' -o -name 'ccp*' \\) -name '*.ko*' -printf '%f\\n' | sed 's/\\.ko.*//')
+test $(echo $modules | wc -w) -gt 8
+for module in $modules; do modprobe --show-depends $module; done >/run/depends
+! grep -e updates -e vac -e kvm-[ab] /run/depends"""
 # Microseconds since the boot.
 SINCE = "systemctl show --value -p ActiveEnterTimestampMonotonic multi-kvm libvirtd"
 
 
 def two_at_once(op):
     op.ok("what was installed leaves the boot as it was", op.loaded() == STOCK, *op.last)
+    op.does("and what stock modules need", DEPENDS)
     op.does("multikvm use a", "multikvm use a")
     op.start("one", "virsh autostart one")
     vms = op.vms()
     op.ok("multikvm ps shows the domain on a, with its cgroup",
           vms.get("one", ("", ""))[0] == "a" and "machine" in vms["one"][1], *op.last)
-    op.does("multikvm use b", "multikvm use b")
+    op.types("use b", tag="b", default=True, loaded=True)
     op.start("two")
     op.ok("the second is on b, the first stays on a", op.tags() == {"one": "a", "two": "b"},
           *op.last)
-    op.does("multikvm rollback", "multikvm rollback")
+    op.types("rollback", tag="a", default=True)
     op.does("a VMM makes its own node 10:232 in a jail", JAIL, "a VM: /dev/kvm is 10:232")
     op.ok("and is on the default", op.tags().get("jailed") == "a", *op.last)
 
@@ -90,9 +98,12 @@ def walk(op, host):
     host.boot()
     is_back(op, new)
 
+    op.types("load b", tag="b", loaded=True, default=False)
+    op.does("what stock modules need is none of ours", DEPENDS)
+    op.types("unload b", tag="b", loaded=False, vms=0)
     op.refuses("leaving is refused while a VM runs", "multikvm disable", 3)
     op.does("the domain ends", "virsh destroy one")
-    op.does("multikvm disable", "multikvm disable")
+    op.types("disable")
     op.ok("stock KVM is back", op.loaded() == STOCK, *op.last)
     op.does("apt purges all of it", PURGE)
     op.does("nothing of it is left", LEFT)

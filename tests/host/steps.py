@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import time
 
+import jsonschema
+
 from machine import HERE, RUN_SECONDS, Host, Stuck, Tap, root
 from kernel import ROOT, Failure, ask_sources
 
 LIBVIRT = "/var/lib/libvirt/boot"
 CFLAGS = ["-static", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"]
 RELEASES = {"a": "newest", "b": "oldest"}
+with open(os.path.join(ROOT, "scripts/multikvm/multikvm.schema.json"), encoding="utf-8") as _schema:
+    SCHEMA = json.load(_schema)
 MESSAGE = "Nested Virtualization enabled"       # of svm.c, in all releases
 
 # $1 guest, $2 jailed, $3 domain.xml
@@ -128,11 +132,20 @@ class Operator(Tap):
                        *self.last)
 
     def json(self, command):
-        """What multikvm --json says, or None."""
+        """What multikvm --json says, or None if that is no document of the schema."""
         try:
-            return next(iter(json.loads(self.run(f"multikvm --json {command} 2>&1")).values()))
-        except ValueError:
+            document = json.loads(self.run(f"multikvm --json {command} 2>&1"))
+            jsonschema.validate(document, SCHEMA)
+            return next(iter(document.values()))
+        except (ValueError, jsonschema.ValidationError) as error:
+            self.last.append(str(error))
             return None
+
+    def types(self, command, **says):
+        """multikvm --json does it, and the document has these members."""
+        got = self.json(command)
+        return self.ok(f"multikvm {command}", isinstance(got, dict) and not self.status and
+                       says.items() <= got.items(), *self.last)
 
     def start(self, name, more="true"):
         """libvirt defines and starts a domain; it runs when its second line came."""

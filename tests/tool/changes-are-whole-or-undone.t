@@ -324,6 +324,10 @@ def main():
         tap.ok("undoing a change" in said and
                (host.root / f"lib/modules/{KERNELS[0]}/updates/dkms/kvm-x.ko").exists(),
                "then it is undone", said)
+        status, said = host.run("remove", "x", "--json")
+        document = json.loads(said)
+        jsonschema.validate(document, SCHEMA)
+        tap.ok(not status and list(document) == ["removed"], "remove --json is of the schema", said)
     tap.done()
 
 

@@ -1,14 +1,15 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: GPL-2.0-only
 """Claim: `use`, `rollback` and `disable` may be killed at any of their system calls, or meet a full
-disk there: the host then boots with the default of before or the one that was asked for, its history
-is whole, and the command, typed again, does all of it.
+disk there: the host then boots with the default of before or the one that was asked for, its
+history is whole, and the command, typed again, does all of it.
 
 strace kills the tool, or has the call fail with ENOSPC, at the first call that changes a file, the
 second, and so on. The host is a folder, in which `disable` finds no module to load.
 
-fails when: boot_choose() writes BLACKLIST first, boot_forget() removes DEFAULT first, host_replace()
-writes the file itself, and write_whole() does not look at what fflush() and fsync() say.
+fails when: boot_choose() writes BLACKLIST first, boot_forget() removes DEFAULT first,
+host_replace() writes the file itself, and write_whole() does not look at what fflush() and fsync()
+say.
 """
 
 import re

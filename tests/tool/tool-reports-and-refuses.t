@@ -16,9 +16,11 @@ flush() says nothing, or says it also when a reader has gone, and when say() kee
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import jsonschema
@@ -198,6 +200,16 @@ def reports(tap, host):
               (9, 73, None, None, None), (10, 72, None, None, None)],
              "ps: VMs in the order of their numbers, with what is known of the process")
     tap.same(host.json("ps", "a")["vms"], [], "ps TAG: its own only")
+    began = time.time()
+    table = host.run("ps")[1].splitlines()
+    ages = {int(age) for age in re.findall(r"\b\d{9,}\b", "\n".join(table))}
+    tap.ok(ages and all(began - 1002 <= age <= time.time() - 1001 for age in ages),
+           "in a table: how old each is, in seconds", *table)
+    tap.same([re.sub(r" +\d{9,}", " AGE", line) for line in table],
+             ["VM TAG PID COMMAND         VCPUS    SECONDS USER    CGROUP",
+              " 2 b    71 qemu-system-x86     2 AGE 4242424 /machine.slice/one.scope",
+              " 9 b    73 -                   2 AGE -       -",
+              "10 b    72 -                   2 AGE -       -"], "and the rest")
     host.put("proc/71/comm", b"\xff\xc2\x9b2J\x1b\xc3\xa9\n")
     tap.same(host.json("ps")["vms"][0]["command"], r"\xff\xc2\x9b2J\x1b\u00e9".replace(
         r"\u00e9", "\u00e9"), "what a user calls a process cannot break the document")

@@ -25,6 +25,7 @@
 #include "../lib/tap.h"
 #include "../lib/tool.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,18 @@ static void has_parameter(const char *tag, const char *name, char want)
 		diag("  it is %s", value);
 }
 
+/* Beside those of the kernel's command line, see "machine:" above. */
+static void site_has_options(void)
+{
+	FILE *file = fopen("/etc/modprobe.d/site.conf", "w");
+
+	need(file ? 0 : -errno, "the site has options in modprobe.d");
+	fputs("options kvm kvmclock_periodic_sync=0\n"
+	      "options kvm_b kvmclock_periodic_sync=1\n",
+	      file);
+	fclose(file);
+}
+
 static void refuses_to_leave(void)
 {
 	int fd = open("/dev/kvm-b", O_RDWR | O_CLOEXEC);
@@ -135,18 +148,21 @@ int main(int argc, char **argv)
 	if (argc == 2)
 		return in_command(argv[1]);
 	tool_folders();
+	site_has_options();
 	tool_says(tool("list", "--names"), 0, "a\nb\n", "both are installed");
 	tool_says(tool("use", "c"), 2, "no kvm-c", "what is not installed is not found");
 	ok(!mod_loaded("vac"), "and nothing is loaded for it");
 	takes_the_place_of_stock();
 	has_parameter("a", "ignore_msrs", '1');
 	has_parameter("a", "nested", '0');
+	has_parameter("a", "kvmclock_periodic_sync", '0');
 	ok(!strcmp(default_tag(), "a"), "it is the default, as the first");
 	tool_says(tool("load", "a"), 0, "a is loaded", "a second time it is no error");
 	tool_says(tool("use", "b"), 0, "b has no such parameter: kvm.no_such=1",
 		  "use b, which loads it, and says which of the site's options it lacks");
 	has_parameter("b", "ignore_msrs", '1');
 	has_parameter("b", "nested", '1');
+	has_parameter("b", "kvmclock_periodic_sync", '1');
 	ok(!strcmp(default_tag(), "b"), "b is the default");
 
 	uname(&self);
