@@ -80,13 +80,14 @@ def apply(rule, content):
     return text.encode("utf-8", "surrogateescape"), hits
 
 
-def missed(rule, content, name):
-    """The lines where name is in the code and no edit of the rule hits it."""
+def missed(rule, content, pattern):
+    """(line, name) where a name that the pattern matches is in the code and no edit hits it."""
     text = content.decode("utf-8", "surrogateescape")
     hit = [(start, end) for function, wanted, _ in parse(rule) if wanted
            for start, end, _ in _find(text, function, wanted)]
-    return [token.line for token in tokens.cut(text)
-            if (token.kind, token.text, token.directive) == ("ident", name, None)
+    return [(token.line, token.text) for token in tokens.cut(text)
+            if (token.kind, token.directive) == ("ident", None)
+            and re.fullmatch(pattern, token.text)
             and not any(start <= token.start < end for start, end in hit)]
 
 

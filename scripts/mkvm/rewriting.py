@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rewrite: snapshot, patches, rules, names, package. Every stage is a function of content."""
 
-import re
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -140,14 +139,14 @@ def _one_rule(rule, expected, path, content, store, given=b""):
 
 
 def _missed(rule, path, content, given):
-    """The lines of given in which a token rule should hit a name, "every NAME", and does not."""
-    match = re.fullmatch(r"every (\w+)", rule.head.get("hits", ""))
-    if not match or rule.kind != "tokens":
+    """The lines of given in which a token rule should hit a name, "every PATTERN", and does not."""
+    said = rule.head.get("hits", "")
+    if not said.startswith("every ") or rule.kind != "tokens":
         return ""
     place = {new: old for old, new in
              origin.places(origin.lines_of(given), origin.lines_of(content)).items()}
-    return "".join(f"\n  {path}:{place.get(line - 1, line - 1) + 1}: {match[1]} is not hit"
-                   for line in edit.missed(rule, content, match[1]))
+    return "".join(f"\n  {path}:{place.get(line - 1, line - 1) + 1}: {name} is not hit"
+                   for line, name in edit.missed(rule, content, said.removeprefix("every ")))
 
 
 def survive(patches, snapshot, rules, plan, result, store, workers):

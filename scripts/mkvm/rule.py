@@ -103,7 +103,7 @@ class Rule:
         words = head.split()
         if words[0] == "with" and len(words) == 2:
             paths = [path for path in sorted(files) if path.endswith((".c", ".h"))
-                     and words[1] in tokens.names(files[path])]
+                     and tokens.count(words[1], tokens.names(files[path]))]
             if not paths:
                 raise self.refuse(f"no file of the snapshot has {words[1]}")
         else:
@@ -123,9 +123,9 @@ class Rule:
             if not match[2] and len(paths) != 1:
                 raise self.refuse("hits: a bare number needs one file; write 'N each'")
             return {path: int(match[1]) for path in paths}
-        match = re.fullmatch(r"every (\w+)", said)
-        if match:
-            return {path: tokens.names(files[path], macros=False).get(match[1], 0)
+        if said.startswith("every "):
+            return {path: tokens.count(said.removeprefix("every "),
+                                       tokens.names(files[path], macros=False))
                     for path in paths}
         wanted = {}
         for word in said.split():

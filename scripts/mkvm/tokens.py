@@ -63,6 +63,11 @@ def names(text, macros=True):
     return counts
 
 
+def count(pattern, counts):
+    """How often a name that the pattern matches is in what names() said."""
+    return sum(times for name, times in counts.items() if re.fullmatch(pattern, name))
+
+
 def macro_bodies(text):
     """(macro name, line, identifiers of its body) of every #define."""
     found, current = [], None

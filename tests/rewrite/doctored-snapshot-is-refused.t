@@ -65,11 +65,13 @@ void surprise(const char *what)
 	printk(what);
 	printk(SURPRISE "a string");
 	printk(KERN_DEFAULT "a string");
+	printk_ratelimited(KERN_INFO "a string");
+	_printk(KERN_INFO "a string");
 }
-""").encode()}, "a printk() of what is no string, or has another level",
+""").encode()}, "a printk() of what is no string, or has another level, or is another one",
             rf"rule log-level: {re.escape(SVM)}: expected (\d+) hits, found (?!\1\b)\d+\n" +
-            "".join(rf"  {re.escape(SVM)}:{line}: printk is not hit\n"
-                    for line in range(lines, lines + 3)) +
+            "".join(rf"  {re.escape(SVM)}:{lines + at}: {name} is not hit\n" for at, name in
+                    enumerate(["printk"] * 3 + ["printk_ratelimited", "_printk"])) +
             r"  kvm-x86/rules/log-level\.tokens\n  next: begin it with a level and a string")
     broken = body.replace("\n{\n", '\n{\n\tasm goto("1: nop" : : : : fault);\nfault:\n', 1)
     refused({SVM: svm.replace(body, broken).encode()},

@@ -17,5 +17,9 @@ static void says(int n)
 	printk(KERN_CONT ", %d\n", n);
 	printk(/* "not this" */ "kvm: "
 	       "in two parts\n");
+	printk_once(KERN_WARNING "kvm: segment base is not "
+				 "paragraph aligned (seg=%d)\n", n);
+	printk_once("kvm pmu: pin control bit is ignored\n");
+	printk_once(KERN_INFO "as a patch may add\n");
 	pr_err("kvm: has its prefix from pr_fmt()\n");
 }

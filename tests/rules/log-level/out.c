@@ -17,5 +17,9 @@ static void says(int n)
 	printk(KERN_CONT ", %d\n", n);
 	printk(KBUILD_MODNAME ": " "kvm: "
 	       "in two parts\n");
+	printk_once(KERN_WARNING KBUILD_MODNAME ": " "kvm: segment base is not "
+				 "paragraph aligned (seg=%d)\n", n);
+	printk_once(KBUILD_MODNAME ": " "kvm pmu: pin control bit is ignored\n");
+	printk_once(KERN_INFO KBUILD_MODNAME ": " "as a patch may add\n");
 	pr_err("kvm: has its prefix from pr_fmt()\n");
 }
