@@ -140,6 +140,45 @@ while [ $# -gt 0 ]; do
 	took "$kernel"
 done
 
+# On a host that has dkms and its kernel's headers, `make install` and its way back. dkms comes by this
+# machine's apt, as in tests/dkms/root.
+kernel=${kernels[0]}
+files() {
+	(cd "$root" && find etc lib/modules usr/src usr/local var/lib -type f ! -path '*/apt/*' \
+		! -path '*/multi-kvm/*' ! -name 'modules.*' ! -path '*/mok.*' | sort)
+}
+apt-get -y --no-install-recommends -o Dir::State::status="$root/var/lib/dpkg/status" \
+	-o Dir::State::extended_states="$root/var/lib/apt/extended_states" \
+	-o Dir::Cache::archives="$root/var/cache/apt/archives" \
+	-o DPkg::Chroot-Directory="$root" -o Debug::NoLocking=true \
+	-o DPkg::Options::=--force-unsafe-io -o APT::Sandbox::User=root \
+	install dkms </dev/null >"$said" 2>&1 9>&-
+mkdir -p "$root/lib/modules/$kernel"
+ln -s "$(cd "$root" && echo work/build/sources/headers/"$kernel"_*/usr/src/linux-headers-"$kernel" |
+	sed 's|^|/|')" "$root/lib/modules/$kernel/build"
+files >"$folder/before"
+as=()
+run make -C /work install TAG=first
+ok "make install makes and installs an instance" test "$status" -eq 0 -a \
+	-s "$root/lib/modules/$kernel/updates/dkms/kvm-first.ko"
+ok "says what the next boot does" says "next boot: the stock KVM, as long as none is chosen"
+tool=/usr/local/sbin/multikvm
+run $tool list --names
+ok "with the tool" test "$status" -eq 0 -a "$(cat "$said")" = first
+run $tool build second --from oldest
+ok "multikvm build makes another" test "$status" -eq 0 -a -s "$(sed -n "s|^/|$root/|p" "$said" | tail -n 1)/dkms.conf"
+run $tool install second
+ok "which is installed by its tag" test "$status" -eq 0 -a \
+	-s "$root/lib/modules/$kernel/updates/dkms/kvm-second.ko"
+for tag in second first; do
+	run make -C /work uninstall TAG=$tag
+	ok "make uninstall TAG=$tag" test "$status" -eq 0
+done
+files >"$folder/after"
+ok "leaves nothing" diff "$folder/before" "$folder/after"
+as=(setpriv --reuid "$user" --regid "$group" --clear-groups)
+took "make install"
+
 # The checks, and one emulated machine of each kind, with what was built for the first series.
 inside git init -q /work
 run /work/tests/check/run

@@ -112,7 +112,8 @@ class Host:
         self.packages = self.work / "packages"
         for version in ("1.0", "2.0"):
             self.package("kvm-x", version)
-        self.package("multi-kvm", "1.0")
+        for version in ("1.0", "1.1"):
+            self.package("multi-kvm", version)
         tree = self.work / "tree/etc/udev/rules.d"
         tree.mkdir(parents=True)
         (tree / "65-multi-kvm.rules").write_text("rule\n")
@@ -151,9 +152,9 @@ class Host:
                               text=True)
         return done.returncode, done.stdout
 
-    def install(self, version, *words, **environment):
+    def install(self, version, *words, vac="1.0", **environment):
         return self.run("install", f"{self.packages}/kvm-x-{version}", "--vac",
-                        f"{self.packages}/multi-kvm-1.0", "--host-files", f"{self.work}/tree",
+                        f"{self.packages}/multi-kvm-{vac}", "--host-files", f"{self.work}/tree",
                         *words, **environment)
 
     def state(self):
@@ -286,6 +287,11 @@ def main():
         shutil.rmtree(host.root / "lib/modules/6.1.0-3-amd64")
         host.install("2.0")
         tap.ok(host.state() == second, "and back", *differences(second, host.state()), len(third))
+        each_step(tap, host, "upgrade of vac", second,
+                  lambda **how: host.install("2.0", vac="1.1", **how))
+        tap.ok((host.root / "usr/src/multi-kvm-1.1").exists() and
+               not (host.root / "usr/src/multi-kvm-1.0").exists(), "there is one vac at a time")
+        second = host.state()
         each_step(tap, host, "remove", second, lambda **how: host.run("remove", "x", **how))
         tap.ok(host.state() == empty, "after the last instance nothing is left",
                *differences(empty, host.state()))

@@ -331,6 +331,11 @@ def looks_first(tap, host):
                  "  and the same as JSON: cause, details and what to type")
 
 
+    status, said, error = run("package", "--help")
+    tap.ok(not status and "usage: " in said and not error, "package --help says how it is called",
+           status, said, error)
+
+
 def main():
     tap = Tests()
     for part in (reports, refusals, choices, output_is_lost, looks_first):

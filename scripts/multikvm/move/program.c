@@ -132,6 +132,35 @@ void program_free(struct program *program)
 	*program = (struct program){ .vcpu = -1 };
 }
 
+#ifdef FOR_TESTS
+/*
+ * Of all steps whose failure ends a program, also when it is made again, the MULTIKVM_FAILS_AT-th
+ * fails, and says so.
+ */
+static void fail_one(const struct program *program, struct step *steps)
+{
+	static int seen;
+	const char *at = getenv("MULTIKVM_FAILS_AT");
+	uint32_t i;
+
+	for (i = 0; at && i < program->n; i++) {
+		if (steps[i].want == WANT_ANY || ++seen != atoi(at))
+			continue;
+		fprintf(stderr, "step %d fails: %s\n", seen, program->names[i].what);
+		steps[i] = (struct step){ .kind = STEP_CALL,
+					  .want = WANT_SUCCESS,
+					  .number = SYS_close,
+					  .argument = { UINT64_MAX } };
+	}
+}
+#else
+static void fail_one(const struct program *program, struct step *steps)
+{
+	(void)program;
+	(void)steps;
+}
+#endif
+
 /* All that is taken of the arena and, behind that, the steps. */
 int program_load(struct move *move, struct program *program, struct program *back,
 		 struct order *order)
@@ -144,6 +173,7 @@ int program_load(struct move *move, struct program *program, struct program *bac
 	if (!at)
 		return -ECANCELED;
 	memcpy(at, program->steps, size);
+	fail_one(program, (struct step *)at);
 	if (more)
 		memcpy(at + size, back->steps, more);
 	arena->used = used;

@@ -65,6 +65,13 @@ struct numbered_vmm {
 	int stats;
 	int sources;
 	struct numbered_vcpu of[NUMBERED_VCPUS];
+	pthread_mutex_t kick_lock; /* numbered_vcpu.kicks */
+	pthread_mutex_t ring_lock; /* the ring of coalesced writes */
+	volatile bool quiet;	   /* no more interrupts are sent */
+	volatile bool silent;	   /* and all that were sent have come */
+	volatile bool parking;	   /* vCPUs stop at the end of their rounds */
+	int fault_done;
+	int begun; /* threads */
 };
 
 /* Makes the VM and all its files. 0 or -errno, with the step that failed. */
