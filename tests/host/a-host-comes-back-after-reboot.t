@@ -35,7 +35,7 @@ modules=$(find /lib/modules/$(uname -r)/kernel \\( -path '*kvm*' -o -path '*vfio
 	-name 'irqbypass*' -o -name 'ccp*' \\) -name '*.ko*' -printf '%f\\n' | sed 's/\\.ko.*//')
 test $(echo $modules | wc -w) -gt 8
 for module in $modules; do modprobe --show-depends $module; done >/run/depends
-! grep -e updates -e vac -e kvm-[ab] /run/depends"""
+! grep -e /updates/ -e '/vac[.]' -e '/kvm-[ab][.]' /run/depends"""
 # Microseconds since the boot.
 SINCE = "systemctl show --value -p ActiveEnterTimestampMonotonic multi-kvm libvirtd"
 
