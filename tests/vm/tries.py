@@ -15,10 +15,11 @@ So of scenarios that fail one run in ten, as stock KVM does, fewer than 1 in 100
 those that fail one in three more than 1 in 12, and more than 3 in 10 when the first run has failed
 (tests/retries-hide-no-race.t).
 
-It prints what failed in each run, then the output of the last run that ended as the result did, and
-if there were several "# again: 5 runs, 71.3 s". All runs but those that may be the last one end
-with their first failure (--first-failure, which COMMAND has to know). A run without a verdict, or
-with another status than 0 and 1, proves nothing: it ends everything, and nothing has passed.
+It prints what failed in each run and what was said beside that, then the output of the last run
+that ended as the result did, and if there were several "# again: 5 runs, 71.3 s". All runs but
+those that may be the last one end with their first failure (--first-failure, which COMMAND has to
+know). A run without a verdict, or with another status than 0 and 1, proves nothing: it ends
+everything, and nothing has passed.
 
 exit status: that of COMMAND, 2 usage, 130 interrupted
 """
@@ -35,6 +36,7 @@ MOST = 12           # without a control
 FAILURE, PASS, DOUBT = 3, 1, 12
 SIGNIFICANT = 0.05
 PASSES = 3          # the least for a claim to count as shown
+NEAR = 3            # lines
 
 
 def fisher(failed, runs, control_failed, control_runs):
@@ -105,6 +107,18 @@ def run(command):
     return child.returncode, out
 
 
+def told(out):
+    """What failed in a run, with what was said just before and just after that."""
+    lines, keep = out.splitlines(), set()
+    for at, line in enumerate(lines):
+        if re.match(r"not ok|# (reason|verdict):", line):
+            keep.add(at)
+        if re.match("not ok", line):
+            keep |= {near for near in range(max(at - NEAR, 0), min(at + NEAR + 1, len(lines)))
+                     if re.match("#   ", lines[near])}
+    return [lines[at] for at in sorted(keep)]
+
+
 class Report:
     """What the runs of a command said."""
 
@@ -117,9 +131,8 @@ class Report:
         seconds = re.findall(r"^# verdict: \S+ ([0-9.]+) s", out, re.M)
         self.seconds += float(seconds[-1]) if seconds else 0
         self.runs += 1
-        for line in out.splitlines() if status else []:
-            if re.match(r"not ok|# (reason|verdict):", line):
-                print(f"# {failed}: {line}", flush=True)
+        for line in told(out) if status else []:
+            print(f"# {failed}: {line}", flush=True)
         return status, out
 
     def try_it(self, whole):
