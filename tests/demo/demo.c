@@ -216,17 +216,19 @@ static void carried_vmm(int start)
 static void prepare_carried(void)
 {
 	int start[2];
+	pid_t pid;
 
 	carried = mmap(NULL, sizeof(*carried), PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	need(carried == MAP_FAILED ? -errno : 0, "memory");
 	need(pipe(start) ? -errno : 0, "a pipe");
 	fflush(NULL);
-	carried->pid = fork();
-	if (!carried->pid) {
+	pid = fork();
+	if (!pid) {
 		close(start[1]);
 		carried_vmm(start[0]);
 	}
+	carried->pid = pid;
 	close(start[0]);
 	carried->start = start[1];
 }
