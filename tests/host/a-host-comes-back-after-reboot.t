@@ -29,7 +29,7 @@ PURGE = r"""apt-get -y purge $(dpkg-query -W -f '${Package}\n' |
 	grep -E '^(multi-kvm|kvm-.*-modules)')"""
 LEFT = """! find /etc /var/lib /var/log /usr /lib/modules -name '*multi-kvm*' -o \
 	-name '*multikvm*' | grep ."""
-# Of each module of the kernel that has to do with KVM, and all whose names look like ours.
+# What each module of the kernel that has to do with KVM needs: none of ours.
 DEPENDS = """set -e
 modules=$(find /lib/modules/$(uname -r)/kernel \\( -path '*kvm*' -o -path '*vfio*' -o \
 	-name 'irqbypass*' -o -name 'ccp*' \\) -name '*.ko*' -printf '%f\\n' | sed 's/\\.ko.*//')
