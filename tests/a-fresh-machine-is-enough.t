@@ -163,10 +163,16 @@ ok "make install makes and installs an instance" test "$status" -eq 0 -a \
 	-s "$root/lib/modules/$kernel/updates/dkms/kvm-first.ko"
 ok "says what the next boot does" says "next boot: the stock KVM, as long as none is chosen"
 tool=/usr/local/sbin/multikvm
+built() { # built FILE: what --json printed is of the schema; where the package is
+	python3 -c 'import json, jsonschema, sys
+said, schema = (json.load(open(name)) for name in sys.argv[1:])
+jsonschema.validate(said, schema)
+print(said["built"]["package"])' "$1" scripts/multikvm/multikvm.schema.json
+}
 run $tool --help
 ok "with the tool" says "usage: multikvm"
-run $tool build second --from oldest
-ok "multikvm build makes another" test "$status" -eq 0 -a -s "$(sed -n "s|^/|$root/|p" "$said" | tail -n 1)/dkms.conf"
+run sh -c "$tool --json build second --from oldest 2>/dev/null"
+ok "multikvm --json build makes another" test "$status" -eq 0 -a -s "$root$(built "$said")/dkms.conf"
 run $tool install second
 ok "which is installed by its tag" test "$status" -eq 0 -a \
 	-s "$root/lib/modules/$kernel/updates/dkms/kvm-second.ko"
