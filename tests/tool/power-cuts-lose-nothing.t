@@ -7,9 +7,10 @@ command has done stays done, the undoing as well.
 The host has two disks (disks.py), one of them for /var. The tool is killed at its first step, its
 second, and so on, and then power is cut: one disk has what was synced, the other its whole journal.
 
-fails when: transaction_begin() does not sync what it keeps, or not the name of it; forget() does
-not sync the host, or not that the undoing is gone; write_whole() does not call fsync();
-host_replace() and host_remove() do not call sync_folder().
+fails when: transaction_begin() does not sync the name of what it keeps; forget() does not sync the
+host, or not that the undoing is gone; write_whole() does not call fsync(); host_replace() and
+host_remove() do not call sync_folder(). What it cannot show: of two files that nobody synced, these
+disks never have the one without the other.
 """
 
 import shutil

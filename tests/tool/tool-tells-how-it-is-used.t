@@ -4,9 +4,9 @@
 completed by bash, with tags that the tool names; what takes over two seconds is told on a
 terminal, and nowhere else.
 
-fails when: a command has no .TP in the man page, a status is not in it, README has another command,
-the completion has a command too few or does not ask for tags, wait_for() shows nothing, or too
-early, or where isatty() is not asked.
+fails when: a command has no .TP in the man page, a status is not in it, a macro of it is unknown,
+README has another command, the completion has a command too few or does not ask for tags,
+wait_for() shows nothing, or too early, or where isatty() is not asked.
 """
 
 import os
@@ -44,10 +44,9 @@ def is_documented(tap, host):
     typed = set(re.findall(r"^(?:sudo )?multikvm ([a-z]+)", readme, re.M))
     tap.ok(len(typed) > 10 and typed <= set(names), "README types commands that there are",
            typed - set(names))
-    if shutil.which("groff"):
-        done = subprocess.run(["groff", "-man", "-ww", "-z", ROOT / "scripts/multikvm/multikvm.8"],
-                              stderr=subprocess.PIPE, text=True)
-        tap.same(done.stderr, "", "groff has no complaint about it")
+    done = subprocess.run(["groff", "-man", "-ww", "-z", ROOT / "scripts/multikvm/multikvm.8"],
+                          stderr=subprocess.PIPE, text=True)
+    tap.same(done.stderr, "", "groff has no complaint about it")
     for name in names:
         if name != "package":       # that is a script's
             status, said, _ = host.run(name, "--help")
