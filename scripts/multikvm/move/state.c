@@ -237,6 +237,8 @@ void state_get(struct move *move, struct program *program, int fd, struct state 
 /*
  * All but the late MSRs. A new vCPU that was tried before may have done VMXON, and would take neither
  * CR4 nor MSRs of VMX: it is as if it had not. What the guest has done comes with its nested state.
+ * Its timer may have had another mode: KVM_SET_LAPIC drops the initial count when that changes to or
+ * from the TSC deadline (apic_update_lvtt()), and the timer would never run. So it is set twice.
  */
 void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 	       struct state *state)
@@ -254,9 +256,13 @@ void state_set(struct move *move, struct program *program, struct vcpu *vcpu,
 			      KVM_SET_NESTED_STATE, arena_there(move, state->none));
 	if (state->part[LAPIC])
 		hide_count(move, program, state, true);
-	for (i = 0; i < sizeof(set_order) / sizeof(set_order[0]); i++)
-		if (state->part[set_order[i]])
-			one_part(move, program, vcpu->new, set_order[i], state, true);
+	for (i = 0; i < sizeof(set_order) / sizeof(set_order[0]); i++) {
+		if (!state->part[set_order[i]])
+			continue;
+		one_part(move, program, vcpu->new, set_order[i], state, true);
+		if (set_order[i] == LAPIC)
+			one_part(move, program, vcpu->new, LAPIC, state, true);
+	}
 	if (state->part[LAPIC])
 		hide_count(move, program, state, false);
 }

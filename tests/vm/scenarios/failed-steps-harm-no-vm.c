@@ -5,8 +5,8 @@
  * its process. Each call and each comparison whose failure matters fails once; the VM does numbered
  * I/O meanwhile (guest/numbered.h).
  *
- * fails when: mutants irqfds-not-given-back, old-files-not-put-back. That files, threads or code which are
- * left would be noticed was not tried.
+ * fails when: mutants helper-leaves-its-code, helper-leaves-its-files, irqfds-not-given-back,
+ * old-files-not-put-back.
  *
  * needs: failing tool
  * test-all: amd intel

@@ -3,10 +3,11 @@
  * Claim: what a vCPU or a chip holds for moments only goes to another instance with the VM, too: an
  * exception and an NMI that are to be delivered, a one-shot timer that has fired and must not fire again,
  * a level-triggered interrupt that nobody has taken yet, a PIT that has counted down, how many banks of
- * machine checks there are. The VMM sets each up, stands still or in KVM_RUN while multikvm moves it to
- * the other instance and back, and looks.
+ * machine checks there are, a timer that changed its mode since the move began. The VMM sets each up,
+ * stands still or in KVM_RUN while multikvm moves it to the other instance and back, and looks.
  *
- * fails when: mutants events-left-out, fired-timer-starts-again, device-is-not-asked, banks-left-out.
+ * fails when: mutants events-left-out, fired-timer-starts-again, device-is-not-asked, banks-left-out,
+ * mode-drops-the-count.
  *
  * needs: tool
  * machine: --cpus 1
@@ -39,17 +40,30 @@
 #define PIN	  11
 #define TICK	  0x40 /* vector */
 #define TIMER_NS  1000000
-#define PIT_COUNT 60000 /* some 50 ms */
+#define LONG	  0x7fffffff /* some 2 s */
+#define PIT_COUNT 60000	     /* some 50 ms */
 #define PIT_MS	  50
 #define BANKS	  5
 #define LAST_BANK (0x401 + 4 * (BANKS - 1)) /* its status */
 #define SECONDS	  20
 
+#define TSC_DEADLINE  (1U << 24) /* CPUID.1:ECX */
+#define MASKED	      (1U << 16) /* of the timer's LVT entry; and its mode: */
+#define DEADLINE_MODE (2U << 17)
+
 static volatile sig_atomic_t kicked;
+
+struct one {
+	const char *name;
+	void (*set)(void), (*look)(void);
+	bool runs;  /* meanwhile; else the vCPU's thread waits outside of KVM_RUN */
+	int change; /* the mode of its timer, at that stop */
+};
 
 /* The VMM, a child process, has one VM with one vCPU in real mode. */
 static struct {
-	int dev, vm, vcpu, level, resample;
+	const struct one *one;
+	int dev, vm, vcpu, level, resample, stops;
 	unsigned char *memory;
 	struct kvm_run *run;
 } me;
@@ -136,6 +150,7 @@ static void make_vm(void)
 		struct kvm_cpuid_entry2 entries[100];
 	} cpuid = { .head.nent = 100 };
 	struct kvm_sregs sregs;
+	unsigned int i;
 
 	me.dev = open(device_of("a"), O_RDWR | O_CLOEXEC);
 	me.memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -156,6 +171,9 @@ static void make_vm(void)
 	if (me.run == MAP_FAILED)
 		wrong("struct kvm_run: %s", strerror(errno));
 	CALL(me.dev, KVM_GET_SUPPORTED_CPUID, &cpuid);
+	for (i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entries[i].function == 1)
+			cpuid.entries[i].ecx |= TSC_DEADLINE;
 	CALL(me.vcpu, KVM_SET_CPUID2, &cpuid);
 	memcpy(me.memory + CODE, rare_main, rare_end - rare_main);
 	handler_at(2, rare_nmi);
@@ -169,6 +187,27 @@ static void make_vm(void)
 	CALL(me.vcpu, KVM_SET_REGS, &regs);
 }
 
+static void set_register(struct kvm_lapic_state *lapic, int at, unsigned int value)
+{
+	memcpy(lapic->regs + at, &value, 4);
+}
+
+/* Twice: KVM drops the initial count when the mode becomes another (apic_update_lvtt()). */
+static void set_mode(unsigned int mode, unsigned int count)
+{
+	struct kvm_lapic_state lapic;
+	int i;
+
+	CALL(me.vcpu, KVM_GET_LAPIC, &lapic);
+	set_register(&lapic, 0x0f0, 0x1ff); /* spurious vector: the APIC is on */
+	set_register(&lapic, 0x320, TICK | MASKED | mode);
+	set_register(&lapic, 0x3e0, 0xb); /* divided by 1 */
+	set_register(&lapic, 0x380, count);
+	set_register(&lapic, 0x390, count);
+	for (i = 0; i < 2; i++)
+		CALL(me.vcpu, KVM_SET_LAPIC, &lapic);
+}
+
 /* What the guest says next; 0: a signal came first. A move interrupts it without one. */
 static int said(void)
 {
@@ -177,6 +216,8 @@ static int said(void)
 			wrong("KVM_RUN: %s", strerror(errno));
 		if (kicked)
 			return 0;
+		if (++me.stops == me.one->change)
+			set_mode(0, LONG);
 	}
 	if (me.run->exit_reason != KVM_EXIT_IO || me.run->io.port != PORT)
 		wrong("exit %u", me.run->exit_reason);
@@ -218,11 +259,6 @@ static void has_nmi(void)
 	wants(2, "an NMI that is to be delivered");
 }
 
-static void set_register(struct kvm_lapic_state *lapic, int at, unsigned int value)
-{
-	memcpy(lapic->regs + at, &value, 4);
-}
-
 /* It fires once, and the guest has taken that. */
 static void set_timer(void)
 {
@@ -238,16 +274,33 @@ static void set_timer(void)
 	wants(TICK, "a one-shot timer");
 }
 
-/* As long as it takes for one to come that should not. */
-static void has_fired_once(void)
+static void has_count(unsigned int want)
 {
 	struct kvm_lapic_state lapic;
 	unsigned int count;
 
 	CALL(me.vcpu, KVM_GET_LAPIC, &lapic);
 	memcpy(&count, lapic.regs + 0x380, 4);
-	if (count != TIMER_NS)
-		wrong("the timer's initial count is %u, not %u", count, TIMER_NS);
+	if (count != want)
+		wrong("the timer's initial count is %u, not %u", count, want);
+}
+
+/* As long as it takes for one to come that should not. */
+static void has_fired_once(void)
+{
+	has_count(TIMER_NS);
+}
+
+static void set_deadline_mode(void)
+{
+	set_mode(DEADLINE_MODE, 0);
+}
+
+static void has_changed(void)
+{
+	if (me.stops < me.one->change)
+		wrong("a move stopped it %d times only", me.stops);
+	has_count(LONG);
 }
 
 static bool is_high(void)
@@ -345,17 +398,17 @@ static void has_banks(void)
 		wrong("there is one more bank");
 }
 
-static const struct one {
-	const char *name;
-	void (*set)(void), (*look)(void);
-	bool runs; /* meanwhile; else the vCPU's thread waits outside of KVM_RUN */
-} all[] = {
-	{ "an exception", set_exception, has_exception, false },
-	{ "an NMI", set_nmi, has_nmi, false },
-	{ "a timer that has fired", set_timer, has_fired_once, true },
-	{ "a level-triggered interrupt", set_line, has_line, true },
-	{ "a PIT that has counted down", set_pit, has_counted_down, true },
-	{ "banks of machine checks", set_banks, has_banks, false },
+static const struct one all[] = {
+	{ "an exception", set_exception, has_exception, false, 0 },
+	{ "an NMI", set_nmi, has_nmi, false, 0 },
+	{ "a timer that has fired", set_timer, has_fired_once, true, 0 },
+	{ "a level-triggered interrupt", set_line, has_line, true, 0 },
+	{ "a PIT that has counted down", set_pit, has_counted_down, true, 0 },
+	{ "banks of machine checks", set_banks, has_banks, false, 0 },
+	/* One of these lies between the look at the VM and the pause. */
+	{ "a new mode, at the first stop", set_deadline_mode, has_changed, true, 1 },
+	{ "a new mode, at the second stop", set_deadline_mode, has_changed, true, 2 },
+	{ "a new mode, at the third stop", set_deadline_mode, has_changed, true, 3 },
 };
 
 static void kick(int signal)
@@ -374,6 +427,7 @@ static void vmm(const struct one *one)
 	sigaddset(&usr1, SIGUSR1);
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
+	me.one = one;
 	make_vm();
 	one->set();
 	alarm(0);
