@@ -104,7 +104,7 @@ static void start(const char *tag)
 	struct guest *g = &guests[running];
 	long long before = instance_number(tag, "vms");
 
-	need_guest(linux_start(&g->vm, device_of("")), "starts", running);
+	need_guest(linux_start(&g->vm, device_of(""), NULL), "starts", running);
 	need(smm_start(&g->smm, device_of("")), "the VM beside guest %d starts",
 	     running + 1);
 	ok_is(instance_number_within(tag, "vms", before + 2, 30), before + 2,

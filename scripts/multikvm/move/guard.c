@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guard.h"
@@ -125,6 +126,14 @@ static int once(struct move *move, pid_t vmm)
 	return err;
 }
 
+/* What a VMM does while it starts is over some time. */
+static void wait_before(int tries)
+{
+	struct timespec time = { .tv_nsec = (20 * MS) << tries };
+
+	nanosleep(&time, NULL);
+}
+
 static void do_job(const struct guard_job *job, struct verdict *verdict)
 {
 	struct move move = { .from = job->from,
@@ -150,6 +159,7 @@ static void do_job(const struct guard_job *job, struct verdict *verdict)
 			break;
 		target_close(&move.target);
 		vm_forget(&move);
+		wait_before(tries);
 	}
 	times->ended = now_ns();
 	verdict->status = err ? move.target.status : DONE;

@@ -296,23 +296,15 @@ static int make_maps(struct move *move)
 {
 	struct program program = { .vcpu = -1 };
 	struct run_map *map;
-	struct vcpu *vcpu;
 	struct step *step;
 	int i, err;
 
 	for (i = 0; i < move->n_maps; i++) {
 		map = &move->maps[i];
-		vcpu = vm_vcpu(move, map->id);
-		if (!vcpu) {
-			program_free(&program);
-			return target_fail(&move->target, REFUSED,
-					   "process %d has closed the file of vCPU %d",
-					   move->target.pid, map->id);
-		}
 		step = program_call(&program, "mmap of struct kvm_run", UNDO_UNMAP,
 				    SYS_mmap, 0, map->size, PROT_READ | PROT_WRITE,
 				    MAP_SHARED | MAP_POPULATE);
-		step->argument[4] = vcpu->new;
+		step->argument[4] = vm_vcpu(move, map->id)->new;
 	}
 	err = program.n ? program_run(move, &program) : 0;
 	for (i = 0; i < move->n_maps && !err; i++)

@@ -259,6 +259,28 @@ static int find_vcpus(struct move *move)
 	return 0;
 }
 
+/* A vCPU that was made in between has a mapping, and its file is there when one looks again. */
+static int match_maps(struct move *move)
+{
+	struct vm_file *files;
+	int i, n, err;
+
+	for (i = 0; i < move->n_maps; i++) {
+		if (vm_vcpu(move, move->maps[i].id))
+			continue;
+		err = list_files(move, &files, &n);
+		free(files);
+		if (err)
+			return err;
+		if (n != move->n_files)
+			return -EAGAIN;
+		return target_fail(&move->target, REFUSED,
+				   "process %d has closed the file of vCPU %d",
+				   move->target.pid, move->maps[i].id);
+	}
+	return 0;
+}
+
 int vm_find(struct move *move)
 {
 	int err = find_files(move);
@@ -267,7 +289,7 @@ int vm_find(struct move *move)
 		err = find_vcpus(move);
 	if (!err)
 		err = find_maps(move, &move->maps, &move->n_maps);
-	return err;
+	return err ? err : match_maps(move);
 }
 
 /* The same files under the same numbers, none more and none less; the pages are where they were. */

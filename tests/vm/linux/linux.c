@@ -17,9 +17,6 @@
 
 #include "linux.h"
 
-#define STR(x)	#x
-#define XSTR(x) STR(x)
-
 /*
  * quiet, cryptomgr.notests: characters and seconds are expensive in a machine inside a machine.
  * no_timer_check: the timer is late where the CPUs are emulated, not broken.
@@ -31,6 +28,8 @@
 	"console=ttyS0,115200n8 quiet panic=-1 reboot=t cryptomgr.notests " \
 	"no_timer_check nokaslr mitigations=off random.trust_cpu=on "       \
 	"initcall_blacklist=init_hw_perf_events,cmos_init"
+
+#define DISK_SIZE (1 << 20)
 
 static char why[1200];
 
@@ -66,19 +65,39 @@ const char *linux_why(void)
 }
 
 /* Without XSAVE: the sizes that the emulated CPU gives contradict each other. */
-static _Noreturn void run_qemu(const char *device)
+static _Noreturn void run_qemu(const char *device, const struct linux_options *options)
 {
+	char cpus[12], drive[80], disk[] = "/tmp/disk.XXXXXX";
 	/* clang-format off */
-	static const char * const args[] = {
-		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host,-xsave", "-smp", XSTR(LINUX_CPUS),
+	const char *args[64] = {
+		"qemu-system-x86_64", "-accel", "kvm", "-cpu", "host,-xsave", "-smp", cpus,
 		"-m", "192", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-M", "microvm,x-option-roms=off,pit=off,pic=off,rtc=off,isa-serial=on,"
 		"auto-kernel-cmdline=off", "-serial", "stdio", "-kernel", "/guest/vmlinux",
-		"-initrd", "/guest/initramfs", "-append", COMMAND_LINE, NULL
+		"-initrd", "/guest/initramfs", "-append", COMMAND_LINE,
+	};
+	const char * const devices[] = {
+		"-drive", drive, "-device", "virtio-blk-device,drive=d",
+		"-netdev", "hubport,id=n0,hubid=0", "-device", "virtio-net-device,netdev=n0",
+		"-netdev", "hubport,id=n1,hubid=0", "-device", "virtio-net-device,netdev=n1",
 	};
 	/* clang-format on */
+	int fd, n = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(cpus, sizeof(cpus), "%d", options->cpus);
+	if (options->devices) {
+		fd = mkstemp(disk);
+		if (fd < 0 || ftruncate(fd, DISK_SIZE))
+			fprintf(stderr, "%s: %s\n", disk, strerror(errno));
+		/* It goes with QEMU. */
+		snprintf(drive, sizeof(drive),
+			 "file=/proc/self/fd/%d,format=raw,if=none,id=d", fd);
+		unlink(disk);
+		while (args[n])
+			n++;
+		memcpy(args + n, devices, sizeof(devices));
+	}
 	if (strcmp(device, "/dev/kvm") &&
 	    (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	     mount(device, "/dev/kvm", NULL, MS_BIND, NULL)))
@@ -90,12 +109,17 @@ static _Noreturn void run_qemu(const char *device)
 	_exit(127);
 }
 
-int linux_start(struct linux_guest *g, const char *device)
+int linux_start(struct linux_guest *g, const char *device,
+		const struct linux_options *options)
 {
 	int to[2], from[2];
 
 	memset(g, 0, sizeof(*g));
 	snprintf(g->device, sizeof(g->device), "%s", device);
+	if (options)
+		g->options = *options;
+	if (!g->options.cpus)
+		g->options.cpus = LINUX_CPUS;
 	if (pipe2(to, O_CLOEXEC))
 		return fail(g, -errno, "pipe: %s", strerror(errno));
 	if (pipe2(from, O_CLOEXEC)) {
@@ -108,7 +132,7 @@ int linux_start(struct linux_guest *g, const char *device)
 		dup2(to[0], 0);
 		dup2(from[1], 1);
 		dup2(from[1], 2);
-		run_qemu(device);
+		run_qemu(device, &g->options);
 	}
 	close(to[0]);
 	close(from[1]);
@@ -124,37 +148,42 @@ int linux_start(struct linux_guest *g, const char *device)
 	return 0;
 }
 
-/* The rounds in a beat; false if they are of fewer CPUs. */
-static bool rounds_of(const char *beat, unsigned long *rounds)
+/* The rounds in a beat, and what its devices did; false if they are of fewer CPUs. */
+static bool take_rounds(struct linux_guest *g, const char *beat)
 {
+	unsigned long rounds[LINUX_MAX_CPUS], blocks, frames;
 	char *at = strstr(beat, "rounds=");
 	int i;
 
 	if (!at)
 		return false;
 	at += strlen("rounds=");
-	for (i = 0; i < LINUX_CPUS; i++) {
+	for (i = 0; i < g->options.cpus; i++) {
 		rounds[i] = strtoul(at, &at, 10);
 		if (*at == ',')
 			at++;
-		else if (i < LINUX_CPUS - 1)
+		else if (i < g->options.cpus - 1)
 			return false;
 	}
+	if (sscanf(at, " blocks=%lu frames=%lu", &blocks, &frames) != 2)
+		return false;
+	memcpy(g->rounds, rounds, i * sizeof(*rounds));
+	g->blocks = blocks;
+	g->frames = frames;
 	return true;
 }
 
 static void take(struct linux_guest *g, const char *line)
 {
-	unsigned long n, rounds[LINUX_CPUS], uptime, wrong;
+	unsigned long n, uptime, wrong;
 	char *beat = strstr(line, "guest: beat ");
 	int cpus;
 
 	if (beat && sscanf(beat, "guest: beat %lu cpus=%d uptime=%lu wrong=%lu", &n,
 			   &cpus, &uptime, &wrong) == 4) {
 		g->cpus = cpus;
-		if (!rounds_of(beat, rounds))
-			return; /* one CPU only: cpus says so */
-		memcpy(g->rounds, rounds, sizeof(rounds));
+		if (!take_rounds(g, beat))
+			return; /* fewer CPUs: cpus says so */
 		g->beats = n + 1;
 		g->uptime_ms = uptime;
 		g->wrong = wrong;
@@ -223,22 +252,31 @@ int linux_wait_up(struct linux_guest *g, int seconds)
 int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds)
 {
 	long end = now_ms() + seconds * 1000L;
-	unsigned long from[LINUX_CPUS], beats;
-	int i, r = linux_look(g);
+	unsigned long from[LINUX_MAX_CPUS], beats, blocks, frames;
+	int i, cpus = g->options.cpus, r = linux_look(g);
+	bool busy;
 
 	memcpy(from, g->rounds, sizeof(from));
+	blocks = g->blocks;
+	frames = g->frames;
 	for (beats = g->beats; !r; r = look_again(g)) {
-		for (i = 0; i < LINUX_CPUS && g->rounds[i] >= from[i] + rounds; i++)
+		for (i = 0; i < cpus && g->rounds[i] >= from[i] + rounds; i++)
 			;
+		busy = !g->options.devices || (g->blocks > blocks && g->frames > frames);
 		if (g->wrong)
 			return fail(g, -EILSEQ, "%lu rounds of its work came out wrong",
 				    g->wrong);
-		if (i == LINUX_CPUS)
+		if (i == cpus && busy)
 			return 0;
-		if (now_ms() >= end)
+		if (now_ms() < end)
+			continue;
+		if (i == cpus)
 			return fail(g, -ETIMEDOUT,
-				    "CPU %d did %lu rounds in %d s (%lu beats)", i,
-				    g->rounds[i] - from[i], seconds, g->beats - beats);
+				    "%lu blocks and %lu frames in %d s (%lu beats)",
+				    g->blocks - blocks, g->frames - frames, seconds,
+				    g->beats - beats);
+		return fail(g, -ETIMEDOUT, "CPU %d did %lu rounds in %d s (%lu beats)", i,
+			    g->rounds[i] - from[i], seconds, g->beats - beats);
 	}
 	return fail(g, r, "it ended");
 }

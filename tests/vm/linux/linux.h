@@ -12,10 +12,17 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define LINUX_CPUS 2
+#define LINUX_CPUS     2 /* if no other number is wanted */
+#define LINUX_MAX_CPUS 4
+
+struct linux_options {
+	int cpus;
+	bool devices; /* a virtio disk and two network interfaces at one hub, all busy */
+};
 
 struct linux_guest {
 	char device[48];
+	struct linux_options options;
 	pid_t pid;   /* QEMU; 0 when it has ended */
 	int in, out; /* of the guest's console */
 	char line[512];
@@ -24,16 +31,20 @@ struct linux_guest {
 	/* What its last beat said; beats is 0 until it has reached its init. */
 	unsigned long beats, uptime_ms, wrong;
 	int cpus;
-	unsigned long rounds[LINUX_CPUS];
+	unsigned long rounds[LINUX_MAX_CPUS], blocks, frames;
 };
 
-/* "/dev/kvm" is taken as it is. */
-int linux_start(struct linux_guest *g, const char *device);
+/* "/dev/kvm" is taken as it is. Without options: LINUX_CPUS, and no device. */
+int linux_start(struct linux_guest *g, const char *device,
+		const struct linux_options *options);
 /* Takes in what the guest wrote; -ESRCH when QEMU has ended. */
 int linux_look(struct linux_guest *g);
 /* Until its init counts, on all CPUs. */
 int linux_wait_up(struct linux_guest *g, int seconds);
-/* Until each CPU has done so many more rounds (about 50 a second), none of them wrong. */
+/*
+ * Until each CPU has done so many more rounds (about 50 a second), and each device has carried
+ * something more, nothing of it wrong.
+ */
 int linux_advances(struct linux_guest *g, unsigned int rounds, int seconds);
 /* Asks the guest to reset; QEMU then ends with status 0. */
 int linux_stop(struct linux_guest *g, int seconds);

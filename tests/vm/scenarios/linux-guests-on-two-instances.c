@@ -42,7 +42,7 @@ int main(void)
 
 	load_two();
 	for (i = 0; i < 2; i++)
-		need(linux_start(&g[i], device_of(tags[i])), "QEMU starts on %s",
+		need(linux_start(&g[i], device_of(tags[i]), NULL), "QEMU starts on %s",
 		     tags[i]);
 	for (i = 0; i < 2; i++)
 		up(&g[i], tags[i]);

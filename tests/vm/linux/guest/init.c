@@ -4,7 +4,7 @@
  *
  * One line a second on the console, where CPU i has done rounds[i] of work:
  *
- *	guest: beat <n> cpus=<online> uptime=<ms> wrong=<bad rounds> rounds=<n>,...
+ *	guest: beat <n> cpus=<online> uptime=<ms> wrong=<bad rounds> rounds=<n>,... blocks=<n> frames=<n>
  *
  * A line "stop" on the console ends it, by the reset that makes QEMU exit.
  */
@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "traffic.h"
 
 #define MAX_CPUS 16
 #define BEAT_MS	 1000
@@ -90,11 +92,12 @@ static void beat(unsigned int n, int cpus)
 
 	size = snprintf(line, sizeof(line),
 			"guest: beat %u cpus=%d uptime=%ld wrong=%lu rounds=", n, cpus,
-			uptime_ms(), wrong);
+			uptime_ms(), wrong + traffic_wrong);
 	for (i = 0; i < cpus; i++)
 		size += snprintf(line + size, sizeof(line) - size, "%s%lu", i ? "," : "",
 				 rounds[i]);
-	line[size++] = '\n';
+	size += snprintf(line + size, sizeof(line) - size, " blocks=%lu frames=%lu\n",
+			 traffic_blocks, traffic_frames);
 	if (write(1, line, size) < 0)
 		return; /* nobody listens: no reason to end */
 }
@@ -115,6 +118,7 @@ int main(void)
 		cpus = MAX_CPUS;
 	for (i = 0; i < cpus; i++)
 		pthread_create(&thread, NULL, work, (void *)(intptr_t)i);
+	traffic_start();
 	usleep(PAUSE_US); /* so that the first line has something to say */
 	for (;;) {
 		long now = uptime_ms();

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A Linux guest that multikvm moves between the instances a and b, which are loaded. */
+#ifndef LINUX_MOVES_H
+#define LINUX_MOVES_H
+
+/*
+ * From its boot on, to and fro, `moves` times; the guest with so many CPUs has busy devices. Each
+ * claim is one result. It is stopped at the end.
+ */
+void linux_moves(int cpus, int moves);
+
+#endif
