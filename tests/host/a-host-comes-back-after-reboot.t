@@ -12,7 +12,7 @@ It failed when
   the default was not stored             the unit loaded nothing
   disable did not load the stock KVM     "stock KVM is back" was not ok
   the AppArmor drop-in was empty         /dev/kvm-b: Permission denied
-  multi-kvm.conf had a softdep on vac    "what stock modules need is none of ours", after the upgrade
+  multi-kvm.conf had a softdep on vac    "what stock modules need is none of ours", at last
 """
 
 import os

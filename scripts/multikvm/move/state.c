@@ -274,12 +274,26 @@ void state_set_late(struct move *move, struct program *program, struct vcpu *vcp
 		one_part(move, program, vcpu->new, LATE_MSRS, state, true);
 }
 
+/* A segment that cannot be used has whatever rights the CPU left there, and KVM does not set them. */
+static void clear_unusable(struct move *move, struct program *program,
+			   const struct state *state)
+{
+	const struct kvm_sregs2 *sregs = state->part[SREGS];
+
+	program_add(program, "segments",
+		    (struct step){ .kind = STEP_SEGMENTS,
+				   .argument = { arena_there(move, &sregs->cs),
+						 &sregs->ldt - &sregs->cs + 1 } });
+}
+
 /* `msrs` of them are compared, the first ones. */
 void state_compare(struct move *move, struct program *program, const struct state *one,
 		   const struct state *other, uint32_t msrs)
 {
 	size_t i, to;
 
+	clear_unusable(move, program, one);
+	clear_unusable(move, program, other);
 	for (i = 0; i < sizeof(compared) / sizeof(compared[0]); i++) {
 		enum part part = compared[i].part;
 

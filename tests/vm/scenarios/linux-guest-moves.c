@@ -7,7 +7,8 @@
  *
  * How long it stood still is printed, least, median and most.
  *
- * fails when: the tool is the mutant events-left-out (after some moves a CPU stands still).
+ * fails when: the tool is the mutant events-left-out (after some moves a CPU stands still), and, on Intel,
+ * rights of unusable segments are compared.
  *
  * needs: linux
  * needs: tool

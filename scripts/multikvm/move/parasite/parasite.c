@@ -161,6 +161,17 @@ static int64_t do_call(struct parasite *p, struct step *step)
 	return step->result;
 }
 
+/* Of those KVM keeps no more on Intel (vmx_segment_access_rights()). */
+static void clear_unusable(struct kvm_segment *segment, uint64_t n)
+{
+	for (; n; n--, segment++) {
+		if (!segment->unusable)
+			continue;
+		segment->type = segment->present = segment->dpl = segment->db = 0;
+		segment->s = segment->l = segment->g = segment->avl = 0;
+	}
+}
+
 /* The offset of the first difference, or -1. */
 static int64_t difference(const uint8_t *one, const uint8_t *other, uint64_t size)
 {
@@ -233,6 +244,9 @@ static bool execute(struct parasite *p, struct step *step)
 	case STEP_INSTEAD:
 		if (*(uint32_t *)a[1])
 			*(uint32_t *)a[0] = *(uint32_t *)a[1] & a[2];
+		return true;
+	case STEP_SEGMENTS:
+		clear_unusable((struct kvm_segment *)a[0], a[1]);
 		return true;
 	case STEP_CLOCK:
 		*(uint64_t *)a[0] = now();

@@ -55,11 +55,12 @@ struct slot {
 };
 
 enum step_kind {
-	STEP_CALL,     /* a system call */
-	STEP_SAME,     /* argument[0] and [1] point to [2] equal bytes */
-	STEP_COPY,     /* [2] bytes to [0] from [1] */
-	STEP_AND,      /* the 32 bits at [0] &= [1] */
-	STEP_INSTEAD,  /* if the 32 bits at [1] are not 0: they, & [2], go to [0] */
+	STEP_CALL,    /* a system call */
+	STEP_SAME,    /* argument[0] and [1] point to [2] equal bytes */
+	STEP_COPY,    /* [2] bytes to [0] from [1] */
+	STEP_AND,     /* the 32 bits at [0] &= [1] */
+	STEP_INSTEAD, /* if the 32 bits at [1] are not 0: they, & [2], go to [0] */
+	STEP_SEGMENTS, /* of the [1] struct kvm_segment at [0], the unusable ones lose their rights */
 	STEP_CLOCK,    /* the time, in ns of CLOCK_MONOTONIC, goes to [0] */
 	STEP_DEADLINE, /* fails once that time is later than [0] */
 	STEP_MSRS, /* ioctl [1] on [0], with struct kvm_msrs at [2]; refused ones are left out */
