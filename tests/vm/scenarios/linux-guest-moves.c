@@ -8,7 +8,8 @@
  * How long it stood still is printed, least, median and most.
  *
  * fails when: the tool is the mutant events-left-out (after some moves a CPU stands still), and, on Intel,
- * rights of unusable segments are compared.
+ * rights of unusable segments are compared. A frame that does not come was noticed (sent by the wrong
+ * interface); that a wrong block would be was not tried.
  *
  * needs: linux
  * needs: tool
